@@ -1,0 +1,52 @@
+/* error.c: codes, their class, exit status and text; all from the one list in error.h. */
+#include "common/base/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    enum pm_error_class class;
+    int exit_status;
+    const char *name;
+} codes[PM_CODE_COUNT] = {
+#define X(code, class_, status, name) [code] = {class_, status, name},
+    PM_ERROR_CODES(X)
+#undef X
+};
+
+static void format(char *text, const char *fmt, va_list args)
+{
+    int n = vsnprintf(text, PM_ERROR_TEXT_MAX, fmt, args);
+    if (n >= PM_ERROR_TEXT_MAX) memcpy(text + PM_ERROR_TEXT_MAX - 4, "...", 4);
+}
+
+int pm_error_set(struct pm_error *err, enum pm_code code, const char *fmt, ...)
+{
+    if (err) {
+        va_list args;
+        va_start(args, fmt);
+        format(err->text, fmt, args);
+        va_end(args);
+        err->code = code;
+    }
+    return code;
+}
+
+int pm_error_wrap(struct pm_error *err, int code, const char *fmt, ...)
+{
+    if (err && code != PM_OK) {
+        char inner[PM_ERROR_TEXT_MAX], prefix[PM_ERROR_TEXT_MAX];
+        memcpy(inner, err->text, sizeof inner);
+        va_list args;
+        va_start(args, fmt);
+        format(prefix, fmt, args);
+        va_end(args);
+        pm_error_set(err, (enum pm_code)code, "%s: %s", prefix, inner);
+    }
+    return code;
+}
+
+static int known(int code) { return code >= 0 && code < PM_CODE_COUNT ? code : PM_EIO; }
+enum pm_error_class pm_error_class(int code) { return codes[known(code)].class; }
+int pm_error_exit_status(int code) { return codes[known(code)].exit_status; }
+const char *pm_error_name(int code) { return codes[known(code)].name; }

@@ -1,0 +1,21 @@
+/* hash.h: BLAKE2b (libb2) for identities, a fast 64-bit mix for tables in memory, CRC-32C for what is written to disk. */
+#ifndef PM_BASE_HASH_H
+#define PM_BASE_HASH_H
+
+#include "common/base/slice.h"
+
+/* Unkeyed BLAKE2b over the parts one after the other; `size` 1..64 bytes of digest into `out`. */
+void pm_blake2b(void *out, size_t size, const struct pm_slice *parts, size_t n_parts);
+
+struct pm_hash128 {
+    uint64_t hi, lo; /* the 16 digest bytes as two big-endian numbers, so that order of numbers = order of bytes */
+};
+/* BLAKE2b-128 of a result's path: its key everywhere in the index. */
+struct pm_hash128 pm_hash128(struct pm_slice bytes);
+
+/* Not cryptographic: 64 bits for tables in memory and for "has this been seen" comparisons. `seed` chains calls. */
+uint64_t pm_hash64(const void *ptr, size_t len, uint64_t seed);
+
+uint32_t pm_crc32c(uint32_t crc, const void *ptr, size_t len); /* start with 0 */
+
+#endif

@@ -1,0 +1,26 @@
+/* number.h: numbers as text and back, without loss. */
+#ifndef PM_BASE_NUMBER_H
+#define PM_BASE_NUMBER_H
+
+#include <stdbool.h>
+
+#include "common/base/slice.h"
+
+#define PM_DOUBLE_TEXT_SIZE 32
+
+/* Shortest text that reads back to the same double, laid out as Python's repr (requirements H-03): "0.1", "1e-05", "1e+16",
+ * "1000000000000000.0", "-0.0", "5e-324". Writes no terminating zero; returns the length. `value` must be finite. */
+size_t pm_double_format(double value, char out[PM_DOUBLE_TEXT_SIZE]);
+
+/* A JSON number's text as the nearest double; false when it overflows ("1e999") or is not a number. */
+bool pm_double_parse(struct pm_slice text, double *ret);
+bool pm_u64_parse(struct pm_slice digits, uint64_t *ret); /* digits only, no sign, no blank; false past 2^64-1 */
+bool pm_i64_parse(struct pm_slice text, int64_t *ret);    /* optional '-', digits; false outside int64 */
+
+/* Hexadecimal, lower case only. */
+bool pm_hex_decode(struct pm_slice hex, uint8_t *out); /* hex.len/2 bytes; false on an odd length or another character */
+void pm_hex_encode(const void *bytes, size_t len, char *out); /* 2*len characters, no zero */
+
+bool pm_utf8_valid(struct pm_slice text);
+
+#endif

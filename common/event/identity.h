@@ -1,0 +1,24 @@
+/* identity.h: ids that follow from content (requirements H-01..H-04; golden vectors in section 22). */
+#ifndef PM_EVENT_IDENTITY_H
+#define PM_EVENT_IDENTITY_H
+
+#include "common/event/event.h"
+
+/* BLAKE2b-256, lower-case hex, over "contracts:param:v1|" + the canonical JSON text. */
+void pm_param_id(struct pm_slice canonical_params, char out_hex[64]);
+
+/* Reads a JSON object of parameters (flat: bool, int, float, string) and appends its canonical text: keys sorted by code point, minimal separators,
+ * non-ASCII raw, integers with every digit, floats as Python's repr, -0.0 kept. Duplicate keys, null, nesting, NaN, overflow ("1e999") are refused by name. */
+int pm_params_canonical(struct pm_slice json, struct pm_buf *out, struct pm_error *err) PM_MUST_CHECK;
+
+/* One parameter's canonical JSON text out of canonical params; false when there is none of that name. Borrows from `params`. */
+bool pm_params_get(struct pm_slice canonical_params, struct pm_slice name, struct pm_slice *ret_value);
+
+/* "[REPOSITORY@]sha256:HEX" -> the 64 lower-case hex digits (a slice into `ref`); PM_EINVALID else. */
+int pm_bundle_ref_digest(struct pm_slice ref, struct pm_slice *ret_digest, struct pm_error *err) PM_MUST_CHECK;
+
+/* The default event_id: first 128 bits of BLAKE2b over "provmat:event:v1|" + the type's name + "|" + the Avro record of the event with event_id of 32 zeros, and with
+ * occurred_at 0 when the line did not give it (so that the same line emitted twice is the same event). `scratch` is overwritten. */
+void pm_event_derive_id(const struct pm_event *ev, bool occurred_at_given, struct pm_buf *scratch, char out_hex[32]);
+
+#endif
