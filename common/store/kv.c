@@ -1,0 +1,366 @@
+/* kv.c: LMDB behind kv.h; the only file that includes lmdb.h. Environments are shared by all users of a directory in this process (the table below, under
+ * a lock); everything else follows LMDB's own rule: a transaction belongs to the thread that began it. */
+#include "common/store/kv.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+
+#define MAP_BYTES_FIRST ((uint64_t)64 << 30) /* address space, not disk */
+#define MAP_BYTES_LEAST ((uint64_t)1 << 28)
+#define HEADROOM_DEFAULT ((uint64_t)256 << 20)
+#define DATABASES_MAX 1100 /* the partitions of a local log and some */
+#define READERS_MAX 510
+
+struct pm_kv {
+    struct pm_kv *next;
+    MDB_env *env;
+    char *dir;
+    dev_t dev;
+    ino_t ino;
+    int references;
+    bool read_only;
+    atomic_int active; /* transactions open in this process */
+};
+
+struct pm_kv_txn {
+    MDB_txn *txn;
+    struct pm_kv *kv;
+    bool write;
+};
+
+struct pm_kv_cursor {
+    MDB_cursor *cursor;
+    struct pm_kv *kv;
+};
+
+static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct pm_kv *open_list;
+
+/* The one place where LMDB's codes become ours. */
+static int translate(int rc, const struct pm_kv *kv, const char *what, struct pm_error *err)
+{
+    const char *dir = kv ? kv->dir : "?";
+    switch (rc) {
+    case 0: return PM_OK;
+    case MDB_NOTFOUND: return PM_ENOTFOUND;
+    case MDB_MAP_FULL: return pm_error_set(err, PM_EMAPFULL, "%s: could not %s: the memory map is full", dir, what);
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_PANIC:
+    case MDB_VERSION_MISMATCH:
+        return pm_error_set(err, PM_ECORRUPT, "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
+    case MDB_KEYEXIST: return pm_error_set(err, PM_ECORRUPT, "%s: cannot %s: the key is not above the last one", dir, what);
+    case MDB_READERS_FULL:
+        return pm_error_set(err, PM_EIO, "%s: could not %s: all %d reader slots are taken; end some readers", dir, what, READERS_MAX);
+    case ENOSPC: return pm_error_set(err, PM_EIO, "%s: could not %s: no space left on the device", dir, what);
+    case ENOMEM: return pm_error_set(err, PM_ENOMEM, "%s: could not %s: out of memory", dir, what);
+    default: return pm_error_set(err, PM_EIO, "%s: could not %s: %s", dir, what, mdb_strerror(rc));
+    }
+}
+
+static struct pm_kv *find_open(const struct stat *st)
+{
+    for (struct pm_kv *kv = open_list; kv; kv = kv->next)
+        if (kv->dev == st->st_dev && kv->ino == st->st_ino) return kv;
+    return NULL;
+}
+
+/* A fresh MDB_env with the largest map that the address space gives. */
+static int env_open(const char *dir, unsigned flags, MDB_env **ret)
+{
+    int rc = ENOMEM;
+    for (uint64_t map = MAP_BYTES_FIRST; rc == ENOMEM && map >= MAP_BYTES_LEAST; map /= 4) {
+        MDB_env *env;
+        rc = mdb_env_create(&env);
+        if (rc) return rc;
+        mdb_env_set_mapsize(env, map);
+        mdb_env_set_maxdbs(env, DATABASES_MAX);
+        mdb_env_set_maxreaders(env, READERS_MAX);
+        rc = mdb_env_open(env, dir, flags, 0600);
+        if (rc == 0) {
+            *ret = env;
+            return 0;
+        }
+        mdb_env_close(env);
+    }
+    return rc;
+}
+
+static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm_error *err)
+{
+    struct stat st;
+    if (stat(dir, &st) != 0) {
+        if (errno != ENOENT) return pm_error_set(err, PM_EIO, "%s: could not open: %s", dir, strerror(errno));
+        if (!(flags & PM_KV_CREATE)) return pm_error_set(err, PM_ENOTFOUND, "%s: no such directory", dir);
+        if (mkdir(dir, 0700) != 0 || stat(dir, &st) != 0)
+            return pm_error_set(err, PM_EIO, "%s: could not make the directory: %s", dir, strerror(errno));
+    }
+    if (!S_ISDIR(st.st_mode)) return pm_error_set(err, PM_EIO, "%s: not a directory", dir);
+    char file[PATH_MAX];
+    snprintf(file, sizeof file, "%s/data.mdb", dir);
+    if (!(flags & PM_KV_CREATE) && access(file, F_OK) != 0)
+        return pm_error_set(err, PM_ENOTFOUND, "%s: holds no data.mdb", dir);
+    struct pm_kv *kv = find_open(&st);
+    if (kv) {
+        if (kv->read_only && !(flags & PM_KV_READ_ONLY))
+            return pm_error_set(err, PM_EIO, "%s: already open for reading only in this process", dir);
+        kv->references++;
+        *ret = kv;
+        return PM_OK;
+    }
+    kv = pm_calloc(1, sizeof *kv);
+    kv->dir = pm_strdup(dir);
+    kv->dev = st.st_dev;
+    kv->ino = st.st_ino;
+    kv->references = 1;
+    kv->read_only = flags & PM_KV_READ_ONLY;
+    unsigned env_flags = MDB_NORDAHEAD | MDB_NOMEMINIT | MDB_NOTLS | (kv->read_only ? MDB_RDONLY : 0);
+    int rc = env_open(dir, env_flags, &kv->env);
+    /* A copy in a directory that we may not write to has no writer either: read it without the lock file. */
+    if (rc == EACCES && kv->read_only) rc = env_open(dir, env_flags | MDB_NOLOCK, &kv->env);
+    if (rc) {
+        int code = translate(rc, kv, "open", err);
+        free(kv->dir);
+        free(kv);
+        return code;
+    }
+    pm_kv_check_readers(kv);
+    kv->next = open_list;
+    open_list = kv;
+    *ret = kv;
+    return PM_OK;
+}
+
+int pm_kv_open(const char *dir, int flags, struct pm_kv **ret, struct pm_error *err)
+{
+    pthread_mutex_lock(&open_lock);
+    int rc = open_locked(dir, flags, ret, err);
+    pthread_mutex_unlock(&open_lock);
+    return rc;
+}
+
+void pm_kv_close(struct pm_kv *kv)
+{
+    if (!kv) return;
+    pthread_mutex_lock(&open_lock);
+    if (--kv->references == 0) {
+        PM_CHECK(atomic_load(&kv->active) == 0);
+        struct pm_kv **link = &open_list;
+        while (*link != kv) link = &(*link)->next;
+        *link = kv->next;
+        mdb_env_close(kv->env);
+        free(kv->dir);
+        free(kv);
+    }
+    pthread_mutex_unlock(&open_lock);
+}
+
+const char *pm_kv_dir(const struct pm_kv *kv) { return kv->dir; }
+
+static uint64_t page_size(struct pm_kv *kv)
+{
+    MDB_stat st;
+    return mdb_env_stat(kv->env, &st) == 0 ? st.ms_psize : 4096;
+}
+
+uint64_t pm_kv_file_bytes(struct pm_kv *kv)
+{
+    MDB_envinfo info;
+    if (mdb_env_info(kv->env, &info) != 0) return 0;
+    return ((uint64_t)info.me_last_pgno + 1) * page_size(kv);
+}
+
+static int begin(struct pm_kv *kv, unsigned flags, struct pm_kv_txn **ret, struct pm_error *err)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(kv->env, NULL, flags, &txn);
+    if (rc == MDB_MAP_RESIZED && atomic_load(&kv->active) == 0) { /* another process grew the map */
+        rc = mdb_env_set_mapsize(kv->env, 0);
+        if (rc == 0) rc = mdb_txn_begin(kv->env, NULL, flags, &txn);
+    }
+    if (rc) return translate(rc, kv, flags & MDB_RDONLY ? "begin to read" : "begin to write", err);
+    struct pm_kv_txn *t = pm_malloc(sizeof *t);
+    *t = (struct pm_kv_txn){.txn = txn, .kv = kv, .write = !(flags & MDB_RDONLY)};
+    atomic_fetch_add(&kv->active, 1);
+    *ret = t;
+    return PM_OK;
+}
+
+int pm_kv_begin_read(struct pm_kv *kv, struct pm_kv_txn **ret, struct pm_error *err)
+{
+    return begin(kv, MDB_RDONLY, ret, err);
+}
+
+/* The map can only be changed while no transaction of this process is open. */
+static int make_headroom(struct pm_kv *kv, uint64_t headroom, struct pm_error *err)
+{
+    MDB_envinfo info;
+    int rc = mdb_env_info(kv->env, &info);
+    if (rc) return translate(rc, kv, "read its state", err);
+    uint64_t needed = pm_kv_file_bytes(kv) + headroom;
+    if (needed <= info.me_mapsize || atomic_load(&kv->active) != 0) return PM_OK;
+    uint64_t map = info.me_mapsize;
+    while (map < needed) map *= 2;
+    return translate(mdb_env_set_mapsize(kv->env, map), kv, "grow the memory map", err);
+}
+
+int pm_kv_begin_write(struct pm_kv *kv, uint64_t headroom, struct pm_kv_txn **ret, struct pm_error *err)
+{
+    PM_CHECK(!kv->read_only);
+    PM_TRY(make_headroom(kv, headroom ? headroom : HEADROOM_DEFAULT, err));
+    return begin(kv, 0, ret, err);
+}
+
+static void txn_gone(struct pm_kv_txn *txn)
+{
+    atomic_fetch_sub(&txn->kv->active, 1);
+    free(txn);
+}
+
+int pm_kv_commit(struct pm_kv_txn *txn, struct pm_error *err)
+{
+    int rc = translate(mdb_txn_commit(txn->txn), txn->kv, "commit", err);
+    txn_gone(txn);
+    return rc;
+}
+
+void pm_kv_abort(struct pm_kv_txn *txn)
+{
+    if (!txn) return;
+    if (txn->write)
+        mdb_txn_abort(txn->txn);
+    else
+        (void)mdb_txn_commit(txn->txn); /* ends the read and keeps database handles that it opened */
+    txn_gone(txn);
+}
+
+int pm_kv_db_open(struct pm_kv_txn *txn, const char *name, int flags, pm_kv_db *ret, struct pm_error *err)
+{
+    MDB_dbi dbi;
+    unsigned f = (flags & PM_KV_DB_CREATE ? MDB_CREATE : 0) | (flags & PM_KV_DB_INTEGER_KEY ? MDB_INTEGERKEY : 0);
+    int rc = mdb_dbi_open(txn->txn, name, f, &dbi);
+    if (rc == MDB_NOTFOUND) return pm_error_set(err, PM_ENOTFOUND, "%s: holds no database \"%s\"", txn->kv->dir, name);
+    if (rc) return translate(rc, txn->kv, "open a database", err);
+    *ret = dbi;
+    return PM_OK;
+}
+
+int pm_kv_db_clear(struct pm_kv_txn *txn, pm_kv_db db, struct pm_error *err)
+{
+    return translate(mdb_drop(txn->txn, db, 0), txn->kv, "empty a database", err);
+}
+
+int pm_kv_db_stat(struct pm_kv_txn *txn, pm_kv_db db, uint64_t *ret_entries, uint64_t *ret_bytes, struct pm_error *err)
+{
+    MDB_stat st;
+    PM_TRY(translate(mdb_stat(txn->txn, db, &st), txn->kv, "read a database's size", err));
+    *ret_entries = st.ms_entries;
+    *ret_bytes = (uint64_t)(st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) * st.ms_psize;
+    return PM_OK;
+}
+
+static MDB_val val(struct pm_slice s) { return (MDB_val){.mv_size = s.len, .mv_data = (void *)(uintptr_t)s.ptr}; }
+static struct pm_slice slice(MDB_val v) { return pm_slice(v.mv_data, v.mv_size); }
+
+int pm_kv_get(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice *ret, struct pm_error *err)
+{
+    MDB_val k = val(key), v;
+    int rc = mdb_get(txn->txn, db, &k, &v);
+    if (rc) return translate(rc, txn->kv, "read", err);
+    *ret = slice(v);
+    return PM_OK;
+}
+
+static int put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value, unsigned flags, struct pm_error *err)
+{
+    PM_CHECK(key.len > 0 && key.len <= PM_KV_KEY_MAX);
+    MDB_val k = val(key), v = val(value);
+    return translate(mdb_put(txn->txn, db, &k, &v, flags), txn->kv, "write", err);
+}
+
+int pm_kv_put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value, struct pm_error *err)
+{
+    return put(txn, db, key, value, 0, err);
+}
+
+int pm_kv_append(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value, struct pm_error *err)
+{
+    return put(txn, db, key, value, MDB_APPEND, err);
+}
+
+int pm_kv_del(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_error *err)
+{
+    MDB_val k = val(key);
+    int rc = mdb_del(txn->txn, db, &k, NULL);
+    return rc == MDB_NOTFOUND ? PM_OK : translate(rc, txn->kv, "delete", err);
+}
+
+int pm_kv_cursor_open(struct pm_kv_txn *txn, pm_kv_db db, struct pm_kv_cursor **ret, struct pm_error *err)
+{
+    MDB_cursor *cursor;
+    PM_TRY(translate(mdb_cursor_open(txn->txn, db, &cursor), txn->kv, "open a cursor", err));
+    struct pm_kv_cursor *c = pm_malloc(sizeof *c);
+    *c = (struct pm_kv_cursor){.cursor = cursor, .kv = txn->kv};
+    *ret = c;
+    return PM_OK;
+}
+
+void pm_kv_cursor_close(struct pm_kv_cursor *cursor)
+{
+    if (!cursor) return;
+    mdb_cursor_close(cursor->cursor);
+    free(cursor);
+}
+
+static int cursor_get(struct pm_kv_cursor *c, MDB_cursor_op op, MDB_val k, struct pm_slice *ret_key, struct pm_slice *ret_value,
+                      struct pm_error *err)
+{
+    MDB_val v;
+    int rc = mdb_cursor_get(c->cursor, &k, &v, op);
+    if (rc) return translate(rc, c->kv, "read", err);
+    if (ret_key) *ret_key = slice(k);
+    if (ret_value) *ret_value = slice(v);
+    return PM_OK;
+}
+
+int pm_kv_seek(struct pm_kv_cursor *cursor, struct pm_slice key, struct pm_slice *ret_key, struct pm_slice *ret_value, struct pm_error *err)
+{
+    return cursor_get(cursor, key.ptr ? MDB_SET_RANGE : MDB_FIRST, val(key), ret_key, ret_value, err);
+}
+
+int pm_kv_last(struct pm_kv_cursor *cursor, struct pm_slice *ret_key, struct pm_slice *ret_value, struct pm_error *err)
+{
+    return cursor_get(cursor, MDB_LAST, (MDB_val){0}, ret_key, ret_value, err);
+}
+
+int pm_kv_next(struct pm_kv_cursor *cursor, struct pm_slice *ret_key, struct pm_slice *ret_value, struct pm_error *err)
+{
+    return cursor_get(cursor, MDB_NEXT, (MDB_val){0}, ret_key, ret_value, err);
+}
+
+int pm_kv_cursor_del(struct pm_kv_cursor *cursor, struct pm_error *err)
+{
+    return translate(mdb_cursor_del(cursor->cursor, 0), cursor->kv, "delete", err);
+}
+
+int pm_kv_copy(struct pm_kv *kv, const char *dir, struct pm_error *err)
+{
+    return translate(mdb_env_copy(kv->env, dir), kv, "copy", err);
+}
+
+void pm_kv_check_readers(struct pm_kv *kv)
+{
+    int dead;
+    (void)mdb_reader_check(kv->env, &dead);
+}
