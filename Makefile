@@ -1,6 +1,89 @@
-# provmat: `make demo`, `make test`. Everything built goes to build/FLAVOR; sources are found by wildcard, nothing is registered by hand.
+# provmat: `make` builds, `make demo` shows it, `make test` proves it, `make help` lists the rest.
+#
+# Everything built goes to build/FLAVOR (release, debug, asan, tsan, coverage); sources are found by wildcard, nothing is registered by
+# hand. The variables people change: FLAVOR, CC, CXX, V=1 (show commands), RDKAFKA=latest (link the newest librdkafka statically),
+# ONLY=common/log (unit tests of one folder), PREFIX and DESTDIR (install), DEPS=no (install nothing, check nothing).
+
 FLAVOR ?= release
-B := build/$(FLAVOR)
-CC ?= gcc
-CXX ?= g++
-PKGS := rdkafka avro-c lmdb libcjson libb2 smartcols libcurl
+RDKAFKA ?= system
+PREFIX ?= /usr/local
+DEPS ?= yes
+VERSION := 0.1.0
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := $(if $(findstring clang,$(CC)),clang++,g++)
+endif
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+Q := $(if $(V),,@)
+NAME := $(FLAVOR)$(if $(filter latest,$(RDKAFKA)),-rdkafka-latest)
+B := build/$(NAME)
+export PROVMAT_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/provmat
+
+include mk/deps.mk mk/flags.mk
+
+# ---- what there is -------------------------------------------------------------------------------------------------------------------
+sources = $(sort $(foreach d,$(1),$(shell find $(d) -name '*.c' -o -name '*.cc' 2>/dev/null)))
+objects = $(addprefix $(B)/obj/,$(addsuffix .o,$(1)))
+
+CORE_OBJS := $(call objects,$(call sources,common producer consumer query))
+CLI_OBJS := $(call objects,$(call sources,cli))
+MAIN_OBJ := $(filter %/cli/main.c.o,$(CLI_OBJS))
+UNIT_OBJS := $(call objects,$(if $(ONLY),$(call sources,$(addprefix tests/unit/,$(ONLY)) tests/support),$(call sources,tests/unit tests/contract tests/support)))
+BENCH_SRCS := $(wildcard bench/*.c)
+BENCH_BINS := $(BENCH_SRCS:%.c=$(B)/%)
+UNIT := $(B)/unit$(if $(ONLY),-$(subst /,-,$(ONLY)))
+
+# ---- build ---------------------------------------------------------------------------------------------------------------------------
+.PHONY: all program unit release debug FORCE
+all: program
+	$(Q)ln -sfn $(NAME)/provmat build/provmat
+
+program: $(B)/provmat
+unit: $(UNIT)
+release debug:
+	$(Q)$(MAKE) FLAVOR=$@ $(if $(filter release,$@),all,program)
+
+$(B)/provmat: $(or $(MAIN_OBJ),cli/main.c) $(B)/libprovmat-cli.a $(B)/libprovmat-core.a
+	@echo "  LINK  $@"
+	$(Q)$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(B)/libprovmat-core.a: $(CORE_OBJS)
+$(B)/libprovmat-cli.a: $(filter-out $(MAIN_OBJ),$(CLI_OBJS))
+$(B)/libprovmat-%.a:
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(UNIT): $(UNIT_OBJS) $(B)/libprovmat-cli.a $(B)/libprovmat-core.a
+	@echo "  LINK  $@"
+	$(Q)$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CRITERION_LIBS)
+
+$(BENCH_BINS): $(B)/bench/%: $(B)/obj/bench/%.c.o $(B)/libprovmat-core.a
+	@echo "  LINK  $@"
+	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(B)/obj/%.c.o: %.c $(B)/flags
+	@echo "  CC    $<"
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(B)/obj/%.cc.o: %.cc $(B)/flags
+	@echo "  CXX   $<"
+	$(Q)mkdir -p $(@D) && $(CXX) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# Another compiler or another flag rebuilds; the same ones do not.
+$(B)/flags: FORCE
+	$(Q)mkdir -p $(@D) && echo '$(CC) $(CFLAGS_ALL) $(CXX) $(CXXFLAGS_ALL) $(LDFLAGS_ALL) $(LIBS)' > $@.new
+	$(Q)if cmp -s $@ $@.new; then rm -f $@.new; else mv $@.new $@; fi
+FORCE:
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+include mk/run.mk mk/install.mk

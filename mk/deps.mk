@@ -1,0 +1,20 @@
+# What is missing is installed before anything is compiled: the check runs while this file is read, so that pkg-config finds what came.
+# It costs one dpkg-query. DEPS=no leaves it out; so does `make -n`, and so do the targets that compile nothing.
+
+NO_DEPS_GOALS := help clean deps kafka-down registry-down
+GOALS := $(or $(MAKECMDGOALS),all)
+NEEDS := $(if $(filter-out $(NO_DEPS_GOALS),$(GOALS)),build)
+ifneq ($(filter test asan tsan coverage unit,$(GOALS)),)
+NEEDS := test
+else ifneq ($(filter kafka-up demo-kafka bench,$(GOALS)),)
+NEEDS := kafka
+endif
+
+ifeq ($(DEPS)-$(findstring n,$(firstword -$(MAKEFLAGS))),yes-)
+ifneq ($(NEEDS),)
+ifneq ($(shell tools/deps $(NEEDS) >&2 || echo failed),)
+$(error dependencies are missing)
+endif
+endif
+endif
+export DEPS := no

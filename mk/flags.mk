@@ -1,0 +1,41 @@
+# Compiler and linker flags of each FLAVOR. CFLAGS, CXXFLAGS, LDFLAGS and CPPFLAGS of the caller come last, so they win.
+
+PKGS := avro-c lmdb libcjson libb2 smartcols libcurl $(if $(filter latest,$(RDKAFKA)),,rdkafka)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread
+CRITERION_LIBS := $(or $(shell pkg-config --libs criterion 2>/dev/null),-lcriterion)
+
+WARN := -Wall -Wextra -Werror
+HARDEN := -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE_tsan := -fsanitize=thread
+
+FLAGS_release := -O2 -g $(HARDEN)
+FLAGS_debug := -O0 -g3
+FLAGS_asan := -O1 -g -fno-omit-frame-pointer $(SANITIZE_asan)
+FLAGS_tsan := -O1 -g -fno-omit-frame-pointer $(SANITIZE_tsan)
+FLAGS_coverage := -O0 -g --coverage
+LD_release := -pie -Wl,-z,relro,-z,now
+LD_asan := $(SANITIZE_asan)
+LD_tsan := $(SANITIZE_tsan)
+LD_coverage := --coverage
+ifeq ($(FLAGS_$(FLAVOR)),)
+$(error FLAVOR=$(FLAVOR) is unknown; there are release, debug, asan, tsan and coverage)
+endif
+
+# The newest librdkafka comes as a static library out of the cache folder (tools/librdkafka-latest builds it there once).
+ifeq ($(RDKAFKA),latest)
+RDKAFKA_DIR := $(shell tools/librdkafka-latest)
+ifeq ($(RDKAFKA_DIR),)
+$(error could not build the newest librdkafka; tools/librdkafka-latest says why)
+endif
+PKG_CFLAGS := -I$(RDKAFKA_DIR)/include $(PKG_CFLAGS)
+LIBS := $(RDKAFKA_DIR)/lib/librdkafka.a $(LIBS) -lzstd -lssl -lcrypto -lz -ldl
+else ifneq ($(RDKAFKA),system)
+$(error RDKAFKA=$(RDKAFKA) is unknown; there are system and latest)
+endif
+
+CPPFLAGS_ALL := -I. -DPROVMAT_VERSION='"$(VERSION)"' $(PKG_CFLAGS) $(CPPFLAGS)
+CFLAGS_ALL := -std=gnu11 $(FLAGS_$(FLAVOR)) $(WARN) $(CPPFLAGS_ALL) $(CFLAGS)
+CXXFLAGS_ALL := -std=c++17 $(FLAGS_$(FLAVOR)) $(WARN) $(CPPFLAGS_ALL) $(CXXFLAGS)
+LDFLAGS_ALL := $(LD_$(FLAVOR)) $(LDFLAGS)
