@@ -17,5 +17,6 @@ struct pm_hash128 pm_hash128(struct pm_slice bytes);
 uint64_t pm_hash64(const void *ptr, size_t len, uint64_t seed);
 
 uint32_t pm_crc32c(uint32_t crc, const void *ptr, size_t len); /* start with 0 */
+uint32_t pm_crc32c_portable(uint32_t crc, const void *ptr, size_t len); /* the same on a CPU without the instruction */
 
 #endif

@@ -14,6 +14,13 @@ size_t pm_double_format(double value, char out[PM_DOUBLE_TEXT_SIZE]);
 
 /* A JSON number's text as the nearest double; false when it overflows ("1e999") or is not a number. */
 bool pm_double_parse(struct pm_slice text, double *ret);
+/* Length of the JSON number at the start of `text` ("-0", "1.5e+3"), 0 when there is none; is it written as an integer (no point, no exponent)? */
+size_t pm_number_length(struct pm_slice text, bool *ret_integer);
+
+#define PM_INTEGER_TEXT_SIZE 20
+size_t pm_u64_format(uint64_t value, char out[PM_INTEGER_TEXT_SIZE]); /* no terminating zero; returns the length */
+size_t pm_i64_format(int64_t value, char out[PM_INTEGER_TEXT_SIZE]);
+
 bool pm_u64_parse(struct pm_slice digits, uint64_t *ret); /* digits only, no sign, no blank; false past 2^64-1 */
 bool pm_i64_parse(struct pm_slice text, int64_t *ret);    /* optional '-', digits; false outside int64 */
 
@@ -21,6 +28,11 @@ bool pm_i64_parse(struct pm_slice text, int64_t *ret);    /* optional '-', digit
 bool pm_hex_decode(struct pm_slice hex, uint8_t *out); /* hex.len/2 bytes; false on an odd length or another character */
 void pm_hex_encode(const void *bytes, size_t len, char *out); /* 2*len characters, no zero */
 
+bool pm_hex_valid(struct pm_slice hex); /* every character is one of 0-9 a-f; true when empty */
+
+/* ---- utf8.c: UTF-8 as of RFC 3629 (no overlong forms, no surrogates, nothing above U+10FFFF) ---- */
 bool pm_utf8_valid(struct pm_slice text);
+/* Bytes up to the first one that does not belong to a valid character; text.len when all is valid. */
+size_t pm_utf8_valid_prefix(struct pm_slice text);
 
 #endif
