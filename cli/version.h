@@ -1,0 +1,10 @@
+/* version.h: what `provmat --version` and the man pages say. */
+#ifndef PM_CLI_VERSION_H
+#define PM_CLI_VERSION_H
+
+#ifndef PM_VERSION /* the Makefile may give it */
+#define PM_VERSION "0.1.0"
+#endif
+#define PM_RELEASE_DATE "November 20, 2025" /* of the man pages */
+
+#endif
