@@ -1,0 +1,151 @@
+/* output_table.c: tables for people: aligned columns (libsmartcols), or for one object a line a member. On a terminal a row takes no more than its width, the
+ * text that does not fit is cut there; in a pipe or a file nothing is ever cut. The only file that knows libsmartcols. */
+#include <errno.h>
+#include <libsmartcols.h>
+#include <locale.h>
+#include <stdlib.h>
+
+#include "common/base/check.h"
+#include "query/output.h"
+
+/* Rows of one table. The widths of columns follow from its rows, so all of them are in memory; longer answers go on in further tables under the same
+ * heading, as wide as theirs need. */
+#define BLOCK_ROWS 20000
+
+struct table {
+    struct libscols_table *scols; /* NULL between blocks */
+    size_t n_rows;
+    bool headed;
+    int name_width; /* one object: the longest name */
+};
+
+static bool is_number(const struct pm_column *column)
+{
+    return column->type == PM_COLUMN_U64 || column->type == PM_COLUMN_INT || column->type == PM_COLUMN_DOUBLE;
+}
+
+static void failed(const char *what)
+{
+    (void)what;
+    PM_CHECK(!"libsmartcols fails only without memory");
+}
+
+/* An item of a list for a person: its fields, one blank between. */
+static void item_text(struct pm_buf *out, const struct pm_value *fields, size_t n)
+{
+    bool first = true;
+    for (size_t i = 0; i < n; i++) {
+        if (fields[i].null) continue;
+        if (!first) pm_buf_byte(out, ' ');
+        first = false;
+        pm_value_text(out, &fields[i]);
+    }
+}
+
+static void cell_text(struct pm_buf *out, const struct pm_value *value, const char *between)
+{
+    if (value->null || value->column->type != PM_COLUMN_LIST) {
+        pm_value_text(out, value);
+        return;
+    }
+    struct pm_list_iter it = pm_list_iter(value);
+    struct pm_value fields[PM_LIST_FIELDS_MAX];
+    size_t n;
+    for (bool first = true; pm_list_next(&it, fields, &n); first = false) {
+        if (!first) pm_buf_cstr(out, between);
+        item_text(out, fields, n);
+    }
+}
+
+static int table_begin(struct pm_output *output, struct pm_error *err)
+{
+    (void)err;
+    /* Widths of characters follow LC_CTYPE. Nothing else of the locale is taken: numbers keep their point. */
+    if (strcmp(setlocale(LC_CTYPE, NULL), "C") == 0) setlocale(LC_CTYPE, "");
+    struct table *table = pm_calloc(1, sizeof *table);
+    for (size_t i = 0; i < output->n_columns; i++) {
+        int len = (int)strlen(output->columns[i]->name);
+        if (len > table->name_width) table->name_width = len;
+    }
+    output->state = table;
+    return PM_OK;
+}
+
+static void begin_block(struct pm_output *output, struct table *table)
+{
+    table->scols = scols_new_table();
+    if (!table->scols) failed("scols_new_table");
+    scols_table_set_stream(table->scols, output->out);
+    scols_table_set_column_separator(table->scols, "  ");
+    scols_table_enable_noheadings(table->scols, table->headed);
+    scols_table_set_termforce(table->scols, output->terminal ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
+    if (output->terminal) scols_table_set_termwidth(table->scols, output->width);
+    for (size_t i = 0; i < output->n_columns; i++) {
+        int flags = is_number(output->columns[i]) ? SCOLS_FL_RIGHT : output->terminal ? SCOLS_FL_TRUNC : 0;
+        if (!scols_table_new_column(table->scols, output->columns[i]->name, 0, flags)) failed("scols_table_new_column");
+    }
+    table->headed = true;
+    table->n_rows = 0;
+}
+
+static int end_block(struct pm_output *output, struct table *table, struct pm_error *err)
+{
+    if (!table->scols) return PM_OK;
+    int rc = scols_print_table(table->scols);
+    scols_unref_table(table->scols);
+    table->scols = NULL;
+    if (rc == 0 || ferror(output->out)) return PM_OK; /* a failed write is met again, and reported, when the rest is flushed */
+    return pm_error_set(err, PM_EIO, "could not lay out a table of %zu rows: %s", table->n_rows, strerror(rc < 0 ? -rc : rc));
+}
+
+/* One object: a line a member, a list an item a line. */
+static void lines(struct pm_output *output, const struct table *table, const struct pm_value *values)
+{
+    for (size_t i = 0; i < output->n_columns; i++) {
+        char between[PM_COLUMNS_MAX * 2];
+        snprintf(between, sizeof between, "\n%*s  ", table->name_width, "");
+        pm_buf_clear(&output->scratch);
+        cell_text(&output->scratch, &values[i], between);
+        if (output->scratch.len) pm_buf_printf(&output->buf, "%-*s  ", table->name_width, output->columns[i]->name);
+        else pm_buf_cstr(&output->buf, output->columns[i]->name);
+        pm_buf_slice_add(&output->buf, pm_buf_slice(&output->scratch));
+        pm_buf_byte(&output->buf, '\n');
+    }
+}
+
+static int table_row(struct pm_output *output, const struct pm_value *values, struct pm_error *err)
+{
+    struct table *table = output->state;
+    if (output->one) {
+        if (output->n_before) pm_buf_byte(&output->buf, '\n');
+        lines(output, table, values);
+        return PM_OK;
+    }
+    if (!table->scols) begin_block(output, table);
+    struct libscols_line *line = scols_table_new_line(table->scols, NULL);
+    if (!line) failed("scols_table_new_line");
+    for (size_t i = 0; i < output->n_columns; i++) {
+        pm_buf_clear(&output->scratch);
+        cell_text(&output->scratch, &values[i], ", ");
+        pm_buf_byte(&output->scratch, 0);
+        if (scols_line_set_data(line, i, output->scratch.ptr) != 0) failed("scols_line_set_data");
+    }
+    return ++table->n_rows < BLOCK_ROWS ? PM_OK : end_block(output, table, err);
+}
+
+static int table_end(struct pm_output *output, struct pm_error *err)
+{
+    return end_block(output, output->state, err);
+}
+
+static void table_release(struct pm_output *output)
+{
+    struct table *table = output->state;
+    if (!table) return;
+    scols_unref_table(table->scols);
+    free(table);
+    output->state = NULL;
+}
+
+const struct pm_format pm_format_table = {
+    .name = "table", .help = "aligned columns for people", .begin = table_begin, .row = table_row, .end = table_end, .release = table_release};
