@@ -1,0 +1,473 @@
+/* record.c: compact records, both ways. No I/O; any thread. Encoder and decoder of each part stand beside each other. */
+#include "common/store/record.h"
+
+#include "common/base/check.h"
+#include "common/base/hash.h"
+#include "common/base/number.h"
+#include "common/base/varint.h"
+#include "common/event/identity.h"
+
+/* head byte: bits 0..2 type, bit 3 moved, bit 4 has a job, bit 5 param_id as 32 raw bytes, bit 6 param_id as text
+ * (neither: it follows from params) */
+enum { HEAD_TYPE = 7, HEAD_MOVED = 8, HEAD_JOB = 16, HEAD_PARAM_RAW = 32, HEAD_PARAM_TEXT = 64 };
+
+/* first byte of a path's short form */
+enum { PATH_VERBATIM, PATH_TOKENS };
+
+/* Segments of a path that the record's own fields give: one byte instead of the text. */
+enum path_token { TOKEN_BUNDLE12 = 1, TOKEN_PARAMS8, TOKEN_SEED, TOKEN_AGGREGATION, TOKEN_TARGET, TOKEN_PARAM_ID, TOKEN_END };
+
+static const char *const field_names[PM_FIELD_COUNT] = {
+    "kind",   "schema", "schema_version", "bundle_digest",  "model_digest", "entrypoint",   "param_id", "params",
+    "seed",   "target", "target_digest",  "aggregation_id", "loss",         "n_replicates", "outputs",
+};
+const char *pm_field_name(enum pm_field field) { return field_names[field]; }
+
+int pm_stamp_cmp(const struct pm_stamp *a, const struct pm_stamp *b)
+{
+    if (a->type != b->type) return a->type < b->type ? -1 : 1;
+    if (a->at != b->at) return a->at < b->at ? -1 : 1;
+    return memcmp(a->event_id, b->event_id, PM_EVENT_ID_BYTES);
+}
+
+static bool has(const struct pm_record *rec, enum pm_field field) { return rec->present & PM_FIELD_BIT(field); }
+
+static bool is_hex64(struct pm_slice s)
+{
+    if (s.len != 64) return false;
+    for (size_t i = 0; i < 64; i++) {
+        char c = s.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
+    }
+    return true;
+}
+
+static void put_varint(struct pm_buf *out, uint64_t v)
+{
+    uint8_t tmp[PM_VARINT_MAX];
+    pm_buf_bytes(out, tmp, (size_t)(pm_varint_put(tmp, v) - tmp));
+}
+
+static void put_text(struct pm_buf *out, struct pm_slice s)
+{
+    put_varint(out, s.len);
+    pm_buf_slice_add(out, s);
+}
+
+struct reader {
+    const uint8_t *p, *end;
+    bool bad;
+};
+
+static uint64_t get_varint(struct reader *r)
+{
+    uint64_t v = 0;
+    const uint8_t *p = r->bad ? NULL : pm_varint_get(r->p, r->end, &v);
+    if (p) r->p = p;
+    else r->bad = true;
+    return v;
+}
+
+static struct pm_slice get_bytes(struct reader *r, uint64_t n)
+{
+    if (r->bad || n > (uint64_t)(r->end - r->p)) {
+        r->bad = true;
+        return pm_slice("", 0);
+    }
+    struct pm_slice s = pm_slice(r->p, (size_t)n);
+    r->p += n;
+    return s;
+}
+
+static struct pm_slice get_text(struct reader *r) { return get_bytes(r, get_varint(r)); }
+
+/* ---- the path ---- */
+
+static bool segment_is(struct pm_slice segment, const char *prefix, struct pm_slice rest)
+{
+    size_t n = strlen(prefix);
+    return rest.len > 0 && segment.len == n + rest.len && memcmp(segment.ptr, prefix, n) == 0 &&
+           memcmp(segment.ptr + n, rest.ptr, rest.len) == 0;
+}
+
+static struct pm_slice decimal(uint64_t v, char digits[24])
+{
+    char *p = digits + 24;
+    do {
+        *--p = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    return pm_slice(p, (size_t)(digits + 24 - p));
+}
+
+static enum path_token token_of(const struct pm_record *rec, struct pm_slice segment, struct pm_slice bundle_digest, struct pm_slice target)
+{
+    struct pm_slice param_id = has(rec, PM_FIELD_PARAM_ID) ? rec->param_id : pm_slice("", 0);
+    char digits[24];
+    switch (segment.len ? segment.ptr[0] : 0) {
+    case 'p':
+        if (param_id.len >= 8 && segment_is(segment, "params_", pm_slice(param_id.ptr, 8))) return TOKEN_PARAMS8;
+        break;
+    case 's':
+        if (has(rec, PM_FIELD_SEED) && segment.len <= 5 + 20 && segment.len > 5 && memcmp(segment.ptr, "seed_", 5) == 0) {
+            if (segment_is(segment, "seed_", decimal(rec->seed, digits))) return TOKEN_SEED;
+        }
+        break;
+    case 'a':
+        if (has(rec, PM_FIELD_AGGREGATION_ID) && segment_is(segment, "agg_", rec->aggregation_id)) return TOKEN_AGGREGATION;
+        break;
+    case 't':
+        if (segment_is(segment, "target_", target)) return TOKEN_TARGET;
+        break;
+    default: break;
+    }
+    if (segment.len == 12 && bundle_digest.len >= 12 && memcmp(segment.ptr, bundle_digest.ptr, 12) == 0) return TOKEN_BUNDLE12;
+    if (segment.len == 64 && pm_slice_eq(segment, param_id)) return TOKEN_PARAM_ID;
+    return 0;
+}
+
+/* The short form: each segment either one token byte or its text and a '/'. A path with a control byte below TOKEN_END at the start of a segment stays
+ * verbatim. Returns false when it must. Matched by pm_record_path. */
+static bool put_path_form(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target, struct pm_buf *out)
+{
+    const char *p = rec->path.ptr, *end = p + rec->path.len;
+    while (p < end) {
+        const char *slash = memchr(p, '/', (size_t)(end - p));
+        struct pm_slice segment = pm_slice(p, (size_t)((slash ? slash : end) - p));
+        if (segment.len == 0 || (unsigned char)segment.ptr[0] < TOKEN_END) return false;
+        enum path_token token = token_of(rec, segment, bundle_digest, target);
+        if (token) {
+            pm_buf_byte(out, (uint8_t)token);
+        } else {
+            pm_buf_slice_add(out, segment);
+            pm_buf_byte(out, '/');
+        }
+        p = slash ? slash + 1 : end;
+    }
+    return true;
+}
+
+/* The param_id's text: as the event gave it, packed, or from params. */
+static struct pm_slice derived_param_id(const struct pm_record *rec, char hex[64])
+{
+    if (rec->param_id.ptr && !rec->param_id_raw) return rec->param_id;
+    if (rec->param_id.ptr) pm_hex_encode(rec->param_id.ptr, 32, hex);
+    else pm_param_id(rec->params, hex);
+    return pm_slice(hex, 64);
+}
+
+/* Bounded: a corrupt form cannot write past the longest legal path. */
+struct path_writer {
+    char text[PM_PATH_BYTES_MAX + 1];
+    size_t len;
+};
+
+static void path_add(struct path_writer *w, const char *ptr, size_t len)
+{
+    size_t room = sizeof w->text - w->len;
+    if (len > room) len = room;
+    memcpy(w->text + w->len, ptr, len);
+    w->len += len;
+}
+
+static void path_add2(struct path_writer *w, const char *prefix, struct pm_slice rest)
+{
+    path_add(w, prefix, strlen(prefix));
+    path_add(w, rest.ptr, rest.len);
+}
+
+struct pm_slice pm_record_path(const struct pm_record *rec, struct pm_slice form, struct pm_slice bundle_digest, struct pm_slice target,
+                               struct pm_arena *arena)
+{
+    if (form.len == 0) return form;
+    if (form.ptr[0] == PATH_VERBATIM) return pm_slice(form.ptr + 1, form.len - 1);
+    struct path_writer w;
+    w.len = 0;
+    char hex[64], digits[24];
+    for (const char *p = form.ptr + 1, *end = form.ptr + form.len; p < end;) {
+        if (w.len) path_add(&w, "/", 1);
+        if ((unsigned char)*p >= TOKEN_END) {
+            const char *slash = memchr(p, '/', (size_t)(end - p));
+            path_add(&w, p, (size_t)((slash ? slash : end) - p));
+            p = slash ? slash + 1 : end;
+            continue;
+        }
+        switch ((enum path_token)*p++) {
+        case TOKEN_BUNDLE12: path_add(&w, bundle_digest.ptr, bundle_digest.len < 12 ? bundle_digest.len : 12); break;
+        case TOKEN_PARAMS8: path_add2(&w, "params_", pm_slice(derived_param_id(rec, hex).ptr, 8)); break;
+        case TOKEN_SEED: path_add2(&w, "seed_", decimal(rec->seed, digits)); break;
+        case TOKEN_AGGREGATION: path_add2(&w, "agg_", rec->aggregation_id); break;
+        case TOKEN_TARGET: path_add2(&w, "target_", target); break;
+        case TOKEN_PARAM_ID: path_add2(&w, "", derived_param_id(rec, hex)); break;
+        default: break;
+        }
+    }
+    return pm_arena_copy(arena, pm_slice(w.text, w.len));
+}
+
+/* ---- the record ---- */
+
+static void put_event_stamp(const struct pm_stamp *stamp, struct pm_buf *out)
+{
+    uint8_t tmp[8 + PM_EVENT_ID_BYTES];
+    memcpy(tmp, &stamp->at, 8);
+    memcpy(tmp + 8, stamp->event_id, PM_EVENT_ID_BYTES);
+    pm_buf_bytes(out, tmp, sizeof tmp);
+    if (stamp->job1) put_varint(out, stamp->job1 - 1);
+}
+
+void pm_record_encode(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target, struct pm_buf *out)
+{
+    bool facts = rec->stamp.type != PM_CLASS_UNKNOWN;
+    bool derived = has(rec, PM_FIELD_PARAMS);
+    bool raw = has(rec, PM_FIELD_PARAM_ID) && !derived && is_hex64(rec->param_id);
+    unsigned head = rec->stamp.type | (rec->moved ? HEAD_MOVED : 0) | (facts && rec->stamp.job1 ? HEAD_JOB : 0) |
+                    (raw ? HEAD_PARAM_RAW : 0) | (has(rec, PM_FIELD_PARAM_ID) && !derived && !raw ? HEAD_PARAM_TEXT : 0);
+    pm_buf_byte(out, (uint8_t)head);
+    if (rec->moved) put_varint(out, rec->result);
+
+    /* The path's short form behind its length, which is only known afterwards; two bytes of varint hold any path. */
+    size_t at = out->len;
+    pm_buf_bytes(out, "\x80\x00\x01", 3);
+    out->ptr[at + 2] = PATH_TOKENS;
+    if (!put_path_form(rec, bundle_digest, target, out)) {
+        out->len = at + 2;
+        pm_buf_byte(out, PATH_VERBATIM);
+        pm_buf_slice_add(out, rec->path);
+    }
+    size_t n = out->len - at - 2;
+    PM_CHECK(n < 1 << 14);
+    out->ptr[at] = (char)(uint8_t)(n | 0x80);
+    out->ptr[at + 1] = (char)(uint8_t)(n >> 7);
+    if (!facts) return;
+
+    uint16_t mask = (uint16_t)(rec->present | (has(rec, PM_FIELD_KIND) && rec->kind == PM_KIND_AGG ? 0x8000u : 0));
+    pm_buf_bytes(out, &mask, 2);
+    put_event_stamp(&rec->stamp, out);
+    if (has(rec, PM_FIELD_SCHEMA)) put_varint(out, rec->schema);
+    if (has(rec, PM_FIELD_SCHEMA_VERSION)) put_varint(out, pm_zigzag(rec->schema_version));
+    if (has(rec, PM_FIELD_BUNDLE)) put_varint(out, rec->bundle);
+    if (has(rec, PM_FIELD_MODEL)) put_varint(out, rec->model);
+    if (has(rec, PM_FIELD_ENTRYPOINT)) put_varint(out, rec->entrypoint);
+    if (head & HEAD_PARAM_RAW) {
+        uint8_t bytes[32];
+        PM_CHECK(pm_hex_decode(rec->param_id, bytes));
+        pm_buf_bytes(out, bytes, sizeof bytes);
+    }
+    if (head & HEAD_PARAM_TEXT) put_text(out, rec->param_id);
+    if (has(rec, PM_FIELD_PARAMS)) put_text(out, rec->params);
+    if (has(rec, PM_FIELD_SEED)) put_varint(out, rec->seed);
+    if (has(rec, PM_FIELD_TARGET)) put_varint(out, rec->target);
+    if (has(rec, PM_FIELD_TARGET_DIGEST)) put_varint(out, rec->target_digest);
+    if (has(rec, PM_FIELD_AGGREGATION_ID)) put_text(out, rec->aggregation_id);
+    if (has(rec, PM_FIELD_LOSS)) pm_buf_bytes(out, &rec->loss, 8);
+    if (has(rec, PM_FIELD_N_REPLICATES)) put_varint(out, (uint64_t)rec->n_replicates);
+    if (has(rec, PM_FIELD_OUTPUTS)) pm_buf_slice_add(out, rec->outputs); /* last: needs no length */
+}
+
+int pm_record_decode(struct pm_slice bytes, struct pm_record *ret, struct pm_slice *ret_path_form, struct pm_error *err)
+{
+    struct reader r = {(const uint8_t *)bytes.ptr, (const uint8_t *)bytes.ptr + bytes.len, false};
+    struct pm_record rec = {0};
+    struct pm_slice head_byte = get_bytes(&r, 1);
+    unsigned head = head_byte.len ? (uint8_t)head_byte.ptr[0] : 0;
+    rec.stamp.type = head & HEAD_TYPE;
+    rec.moved = head & HEAD_MOVED;
+    if (rec.moved) rec.result = get_varint(&r);
+    struct pm_slice form = get_text(&r);
+    if (rec.stamp.type != PM_CLASS_UNKNOWN) {
+        struct pm_slice fixed = get_bytes(&r, 2 + 8 + PM_EVENT_ID_BYTES);
+        if (!r.bad) {
+            uint16_t mask;
+            memcpy(&mask, fixed.ptr, 2);
+            memcpy(&rec.stamp.at, fixed.ptr + 2, 8);
+            memcpy(rec.stamp.event_id, fixed.ptr + 10, PM_EVENT_ID_BYTES);
+            rec.present = mask & 0x7fff;
+            rec.kind = mask & 0x8000 ? PM_KIND_AGG : PM_KIND_SIM;
+        }
+        if (head & HEAD_JOB) rec.stamp.job1 = (uint32_t)get_varint(&r) + 1;
+        if (has(&rec, PM_FIELD_SCHEMA)) rec.schema = (uint32_t)get_varint(&r);
+        if (has(&rec, PM_FIELD_SCHEMA_VERSION)) rec.schema_version = pm_unzigzag(get_varint(&r));
+        if (has(&rec, PM_FIELD_BUNDLE)) rec.bundle = (uint32_t)get_varint(&r);
+        if (has(&rec, PM_FIELD_MODEL)) rec.model = (uint32_t)get_varint(&r);
+        if (has(&rec, PM_FIELD_ENTRYPOINT)) rec.entrypoint = (uint32_t)get_varint(&r);
+        if (head & HEAD_PARAM_RAW) rec.param_id = get_bytes(&r, 32);
+        if (head & HEAD_PARAM_TEXT) rec.param_id = get_text(&r);
+        rec.param_id_raw = head & HEAD_PARAM_RAW;
+        if (has(&rec, PM_FIELD_PARAMS)) rec.params = get_text(&r);
+        if (has(&rec, PM_FIELD_SEED)) rec.seed = get_varint(&r);
+        if (has(&rec, PM_FIELD_TARGET)) rec.target = (uint32_t)get_varint(&r);
+        if (has(&rec, PM_FIELD_TARGET_DIGEST)) rec.target_digest = (uint32_t)get_varint(&r);
+        if (has(&rec, PM_FIELD_AGGREGATION_ID)) rec.aggregation_id = get_text(&r);
+        if (has(&rec, PM_FIELD_LOSS)) {
+            struct pm_slice loss = get_bytes(&r, 8);
+            if (!r.bad) memcpy(&rec.loss, loss.ptr, 8);
+        }
+        if (has(&rec, PM_FIELD_N_REPLICATES)) rec.n_replicates = (int64_t)get_varint(&r);
+        if (has(&rec, PM_FIELD_OUTPUTS)) rec.outputs = get_bytes(&r, (uint64_t)(r.end - r.p));
+    }
+    if (r.bad || form.len == 0) return pm_error_set(err, PM_ECORRUPT, "a result's record is cut (%zu bytes)", bytes.len);
+    *ret = rec;
+    *ret_path_form = form;
+    return PM_OK;
+}
+
+/* ---- param_id ---- */
+
+struct pm_slice pm_record_param_id(const struct pm_record *rec, char hex[64])
+{
+    if (!has(rec, PM_FIELD_PARAM_ID)) return pm_slice(NULL, 0);
+    return derived_param_id(rec, hex);
+}
+
+/* ---- outputs ---- */
+
+void pm_outputs_begin(struct pm_buf *out, uint32_t count) { put_varint(out, count); }
+
+/* Per output: varint (name << 1 | packed), varint size, 32 bytes or a text. Matched by pm_outputs_next. */
+void pm_outputs_add(struct pm_buf *out, uint32_t name, int64_t size, struct pm_slice checksum)
+{
+    bool hex = is_hex64(checksum);
+    put_varint(out, (uint64_t)name << 1 | hex);
+    put_varint(out, (uint64_t)size);
+    if (hex) {
+        uint8_t bytes[32];
+        PM_CHECK(pm_hex_decode(checksum, bytes));
+        pm_buf_bytes(out, bytes, sizeof bytes);
+    } else {
+        put_text(out, checksum);
+    }
+}
+
+bool pm_outputs_start(struct pm_slice outputs, struct pm_slice *cursor, uint32_t *ret_count)
+{
+    struct reader r = {(const uint8_t *)outputs.ptr, (const uint8_t *)outputs.ptr + outputs.len, false};
+    uint64_t n = get_varint(&r);
+    if (r.bad || n > PM_OUTPUTS_MAX) return false;
+    *ret_count = (uint32_t)n;
+    *cursor = pm_slice(r.p, (size_t)(r.end - r.p));
+    return true;
+}
+
+bool pm_outputs_next(struct pm_slice *cursor, struct pm_record_output *ret)
+{
+    if (cursor->len == 0) return false;
+    struct reader r = {(const uint8_t *)cursor->ptr, (const uint8_t *)cursor->ptr + cursor->len, false};
+    uint64_t name = get_varint(&r);
+    ret->name = (uint32_t)(name >> 1);
+    ret->hex = name & 1;
+    ret->size = (int64_t)get_varint(&r);
+    ret->checksum = ret->hex ? get_bytes(&r, 32) : get_text(&r);
+    if (r.bad) return false;
+    *cursor = pm_slice(r.p, (size_t)(r.end - r.p));
+    return true;
+}
+
+struct pm_slice pm_outputs_checksum(const struct pm_record_output *output, struct pm_arena *arena)
+{
+    if (!output->hex) return output->checksum;
+    char *hex = pm_arena_alloc(arena, 64);
+    pm_hex_encode(output->checksum.ptr, 32, hex);
+    return pm_slice(hex, 64);
+}
+
+/* ---- one field ---- */
+
+/* Matched by pm_record_field_set. */
+void pm_record_field_put(const struct pm_record *rec, enum pm_field field, struct pm_buf *out)
+{
+    char hex[64];
+    switch (field) {
+    case PM_FIELD_KIND: pm_buf_byte(out, (uint8_t)rec->kind); break;
+    case PM_FIELD_SCHEMA: put_varint(out, rec->schema); break;
+    case PM_FIELD_SCHEMA_VERSION: put_varint(out, pm_zigzag(rec->schema_version)); break;
+    case PM_FIELD_BUNDLE: put_varint(out, rec->bundle); break;
+    case PM_FIELD_MODEL: put_varint(out, rec->model); break;
+    case PM_FIELD_ENTRYPOINT: put_varint(out, rec->entrypoint); break;
+    case PM_FIELD_PARAM_ID: pm_buf_slice_add(out, pm_record_param_id(rec, hex)); break;
+    case PM_FIELD_PARAMS: pm_buf_slice_add(out, rec->params); break;
+    case PM_FIELD_SEED: put_varint(out, rec->seed); break;
+    case PM_FIELD_TARGET: put_varint(out, rec->target); break;
+    case PM_FIELD_TARGET_DIGEST: put_varint(out, rec->target_digest); break;
+    case PM_FIELD_AGGREGATION_ID: pm_buf_slice_add(out, rec->aggregation_id); break;
+    case PM_FIELD_LOSS: pm_buf_bytes(out, &rec->loss, 8); break;
+    case PM_FIELD_N_REPLICATES: put_varint(out, (uint64_t)rec->n_replicates); break;
+    case PM_FIELD_OUTPUTS: pm_buf_slice_add(out, rec->outputs); break;
+    case PM_FIELD_COUNT: PM_CHECK(false);
+    }
+}
+
+int pm_record_field_set(struct pm_record *rec, enum pm_field field, struct pm_slice value, struct pm_error *err)
+{
+    struct reader r = {(const uint8_t *)value.ptr, (const uint8_t *)value.ptr + value.len, false};
+    switch (field) {
+    case PM_FIELD_KIND: {
+        struct pm_slice b = get_bytes(&r, 1);
+        rec->kind = b.len && b.ptr[0] ? PM_KIND_AGG : PM_KIND_SIM;
+        break;
+    }
+    case PM_FIELD_SCHEMA: rec->schema = (uint32_t)get_varint(&r); break;
+    case PM_FIELD_SCHEMA_VERSION: rec->schema_version = pm_unzigzag(get_varint(&r)); break;
+    case PM_FIELD_BUNDLE: rec->bundle = (uint32_t)get_varint(&r); break;
+    case PM_FIELD_MODEL: rec->model = (uint32_t)get_varint(&r); break;
+    case PM_FIELD_ENTRYPOINT: rec->entrypoint = (uint32_t)get_varint(&r); break;
+    case PM_FIELD_PARAM_ID: rec->param_id = value, rec->param_id_raw = false; break;
+    case PM_FIELD_PARAMS: rec->params = value; break;
+    case PM_FIELD_SEED: rec->seed = get_varint(&r); break;
+    case PM_FIELD_TARGET: rec->target = (uint32_t)get_varint(&r); break;
+    case PM_FIELD_TARGET_DIGEST: rec->target_digest = (uint32_t)get_varint(&r); break;
+    case PM_FIELD_AGGREGATION_ID: rec->aggregation_id = value; break;
+    case PM_FIELD_LOSS: {
+        struct pm_slice b = get_bytes(&r, 8);
+        if (!r.bad) memcpy(&rec->loss, b.ptr, 8);
+        break;
+    }
+    case PM_FIELD_N_REPLICATES: rec->n_replicates = (int64_t)get_varint(&r); break;
+    case PM_FIELD_OUTPUTS: rec->outputs = value; break;
+    case PM_FIELD_COUNT: r.bad = true;
+    }
+    if (r.bad) return pm_error_set(err, PM_ECORRUPT, "a side fact of field %d is cut", field);
+    rec->present |= PM_FIELD_BIT(field);
+    return PM_OK;
+}
+
+/* ---- sums ---- */
+
+static uint64_t mix(uint64_t h, uint64_t v) { return pm_hash64(&v, sizeof v, h); }
+
+static uint64_t mix_text(uint64_t h, struct pm_slice s) { return pm_hash64(s.ptr, s.len, h); }
+
+uint64_t pm_record_identity_sum(const struct pm_record *rec)
+{
+    /* Numbers of names are equal exactly when the texts are; the fixed part goes in one piece. */
+    uint32_t fixed[8] = {rec->present & ~PM_FIELDS_OBSERVED, 0, 0, 0, 0, 0, 0, 0};
+    if (has(rec, PM_FIELD_KIND)) fixed[1] = rec->kind;
+    if (has(rec, PM_FIELD_SCHEMA)) fixed[2] = rec->schema;
+    if (has(rec, PM_FIELD_BUNDLE)) fixed[3] = rec->bundle;
+    if (has(rec, PM_FIELD_MODEL)) fixed[4] = rec->model;
+    if (has(rec, PM_FIELD_ENTRYPOINT)) fixed[5] = rec->entrypoint;
+    if (has(rec, PM_FIELD_TARGET)) fixed[6] = rec->target;
+    if (has(rec, PM_FIELD_TARGET_DIGEST)) fixed[7] = rec->target_digest;
+    uint64_t h = pm_hash64(fixed, sizeof fixed, 0x70726f76);
+    if (has(rec, PM_FIELD_SCHEMA_VERSION)) h = mix(h, (uint64_t)rec->schema_version);
+    if (has(rec, PM_FIELD_SEED)) h = mix(h, rec->seed);
+    if (has(rec, PM_FIELD_PARAMS)) {
+        h = mix_text(h, rec->params); /* param_id follows from it */
+    } else if (has(rec, PM_FIELD_PARAM_ID)) {
+        char hex[64];
+        h = mix_text(h, pm_record_param_id(rec, hex));
+    }
+    if (has(rec, PM_FIELD_AGGREGATION_ID)) h = mix_text(h, rec->aggregation_id);
+    return h ? h : 1;
+}
+
+uint64_t pm_record_observed_sum(const struct pm_record *rec)
+{
+    unsigned present = rec->present & PM_FIELDS_OBSERVED;
+    if (!present) return 0;
+    uint64_t h = mix(0x6f62, present);
+    if (has(rec, PM_FIELD_LOSS)) h = pm_hash64(&rec->loss, 8, h);
+    if (has(rec, PM_FIELD_N_REPLICATES)) h = mix(h, (uint64_t)rec->n_replicates);
+    if (has(rec, PM_FIELD_OUTPUTS)) h = mix_text(h, rec->outputs);
+    return h ? h : 1;
+}
