@@ -16,7 +16,8 @@ FLAGS_asan := -O1 -g -fno-omit-frame-pointer $(SANITIZE_asan)
 FLAGS_tsan := -O1 -g -fno-omit-frame-pointer $(SANITIZE_tsan)
 FLAGS_coverage := -O0 -g --coverage
 LD_release := -pie -Wl,-z,relro,-z,now
-LD_asan := $(SANITIZE_asan)
+# gcc's shared libubsan beside libasan ignores log_path, so its reports would not become files.
+LD_asan := $(SANITIZE_asan) $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan)
 LD_tsan := $(SANITIZE_tsan)
 LD_coverage := --coverage
 ifeq ($(FLAGS_$(FLAVOR)),)

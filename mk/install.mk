@@ -1,0 +1,46 @@
+# What leaves the build folder: man pages, completions, the installed tree, the source archive. Pages and completions are printed by the
+# program itself, so they cannot disagree with it.
+
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DATADIR ?= $(PREFIX)/share
+PUBLIC_HEADERS := $(wildcard producer/provmat.h)
+
+.PHONY: man completions dist install
+man: $(B)/man/.stamp
+$(B)/man/.stamp: $(B)/provmat
+	@echo "  MAN   $(@D)"
+	$(Q)rm -rf $(@D) && mkdir -p $(@D)
+	$(Q)set -e; $< help --man > $(@D)/provmat.1; \
+	$< help --list > $(@D)/.list; \
+	while read -r command; do $< help --man $$command > "$(@D)/provmat-$$(echo $$command | tr ' ' -).1" </dev/null; done < $(@D)/.list
+	$(Q)touch $@
+
+completions: $(B)/completions/.stamp
+$(B)/completions/.stamp: $(B)/provmat
+	@echo "  GEN   $(@D)"
+	$(Q)mkdir -p $(@D)
+	$(Q)$< completion bash > $(@D)/provmat.bash && $< completion zsh > $(@D)/_provmat && $< completion fish > $(@D)/provmat.fish
+	$(Q)touch $@
+
+$(B)/provmat.pc: provmat.pc.in $(B)/flags FORCE
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
+	    -e 's|@REQUIRES@|$(PKGS)|' $< > $@
+
+install: $(B)/provmat $(B)/libprovmat-core.a $(B)/provmat.pc man completions
+	$(Q)install -D -m 755 $(B)/provmat $(DESTDIR)$(BINDIR)/provmat
+	$(Q)install -D -m 644 $(B)/libprovmat-core.a $(DESTDIR)$(LIBDIR)/libprovmat.a
+	$(Q)install -D -m 644 $(B)/provmat.pc $(DESTDIR)$(LIBDIR)/pkgconfig/provmat.pc
+	$(Q)$(if $(PUBLIC_HEADERS),install -D -m 644 -t $(DESTDIR)$(INCLUDEDIR) $(PUBLIC_HEADERS),:)
+	$(Q)install -d $(DESTDIR)$(DATADIR)/man/man1 && install -m 644 $(B)/man/*.1 $(DESTDIR)$(DATADIR)/man/man1
+	$(Q)install -D -m 644 $(B)/completions/provmat.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/provmat
+	$(Q)install -D -m 644 $(B)/completions/_provmat $(DESTDIR)$(DATADIR)/zsh/site-functions/_provmat
+	$(Q)install -D -m 644 $(B)/completions/provmat.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/provmat.fish
+	@echo "installed in $(DESTDIR)$(PREFIX)"
+
+# What git knows of the last commit, always the same bytes.
+dist:
+	$(Q)mkdir -p build
+	$(Q)git archive --format=tar --prefix=provmat-$(VERSION)/ HEAD | gzip -9n > build/provmat-$(VERSION).tar.gz
+	@echo build/provmat-$(VERSION).tar.gz

@@ -1,0 +1,85 @@
+# What runs rather than builds: tests, lanes, lint, demos, servers.
+
+.PHONY: test asan tsan coverage lint fmt bench demo demo-kafka deps kafka-up kafka-down registry-up registry-down help clean
+TEST_ARGS = $(if $(PYTEST),-- $(PYTEST))
+
+# The recipes print the program's last line last: nothing may follow it.
+test: $(B)/provmat $(B)/unit
+	$(Q)tools/test --build $(B) $(TEST_ARGS)
+
+# A planted bug must be caught before the silence of the suite counts (tests/canary).
+asan:
+	$(Q)$(MAKE) FLAVOR=asan asan-suite
+.PHONY: asan-suite asan-unit
+asan-suite: $(B)/provmat $(B)/unit $(B)/canary
+	$(Q)tools/test --build $(B) --sanitizer --canary $(B)/canary $(TEST_ARGS)
+asan-unit:
+	$(Q)$(MAKE) FLAVOR=asan asan-unit-suite
+.PHONY: asan-unit-suite
+asan-unit-suite: $(B)/provmat $(B)/unit $(B)/canary
+	$(Q)tools/test --build $(B) --sanitizer --canary $(B)/canary --no-program
+
+$(B)/canary: $(B)/obj/tests/canary/canary.c.o
+	@echo "  LINK  $@"
+	$(Q)$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(CRITERION_LIBS)
+
+coverage:
+	$(Q)$(MAKE) FLAVOR=coverage coverage-suite
+.PHONY: coverage-suite
+coverage-suite: $(B)/provmat $(B)/unit
+	$(Q)find $(B)/obj -name '*.gcda' -delete
+	$(Q)tools/test --build $(B) $(TEST_ARGS); status=$$?; tools/coverage $(B) && exit $$status
+
+lint:
+	$(Q)tools/lint
+
+FMT_SRCS = $(shell git ls-files '*.c' '*.h' '*.cc' 2>/dev/null)
+fmt:
+	$(Q)tools/deps fmt
+	$(Q)clang-format -i --style=file $(FMT_SRCS)
+
+bench: all $(BENCH_BINS)
+	$(Q)bench/run $(BENCH)
+
+demo: all
+	$(Q)PROVMAT=build/provmat examples/demo
+
+demo-kafka: all
+	$(Q)PROVMAT=build/provmat examples/demo --kafka
+
+deps:
+	$(Q)tools/deps $(GROUP)
+
+kafka-up registry-up:
+	$(Q)tools/$@ $(if $(PORT),-p $(PORT))
+kafka-down registry-down:
+	$(Q)tools/$@
+
+clean:
+	$(Q)for d in kafka registry; do if [ -d build/$$d ]; then tools/$$d-down -q -d build/$$d; fi; done
+	$(Q)rm -rf build
+
+define HELP
+make                  the program, build/provmat
+make demo             the story of examples/week on the embedded log: who computed, who reused, what nobody claims
+make demo-kafka       the same through a real broker
+make test             every test, on a real broker; RDKAFKA=latest: with the newest librdkafka; PYTEST=...: arguments for pytest
+make asan             the tests under AddressSanitizer and UBSan; asan-unit: the unit tests alone
+make coverage         the tests, and the share of lines that they reach
+make lint             the rules of the house: arrows between folders, headers, style
+make fmt              clang-format over everything
+make bench            the benchmark; BENCH="--events 1000000" for a smaller one
+make unit ONLY=DIR    the unit test program of tests/unit/DIR alone
+make man completions  manual pages and shell completions, from the program's own table
+make dist             build/provmat-$(VERSION).tar.gz
+make install          PREFIX=$(PREFIX), DESTDIR=
+make deps             install what is missing; GROUP=build|kafka|test|fmt|rdkafka
+make kafka-up         a real Kafka on 127.0.0.1, PORT=19092; make kafka-down ends it
+make registry-up      a real schema registry, PORT=18081; make registry-down ends it
+make clean            remove build/
+
+FLAVOR=release|debug|asan|tsan|coverage  RDKAFKA=latest  CC=clang  V=1  DEPS=no
+endef
+help:
+	$(info $(HELP))
+	@:
