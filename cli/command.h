@@ -58,6 +58,7 @@ struct pm_example {
 };
 
 struct pm_cli;
+struct pm_output_options; /* query/output.h */
 
 /* Groups of flags that several commands share. */
 enum pm_command_takes {
@@ -129,6 +130,9 @@ const char *pm_cli_log_url(const struct pm_cli *cli);
 struct pm_codec_options pm_cli_codec_options(const struct pm_cli *cli, const char *log_url);
 /* pm_log_open, except that a local log that is not there is PM_ELOG (exit 4): exit 1 is for answers. */
 int pm_cli_log_open(const struct pm_cli *cli, const char *url, enum pm_log_mode mode, struct pm_log **ret, struct pm_error *err) PM_MUST_CHECK;
+
+/* --format, --columns, --sort and --limit for the rows of query/output.h. */
+struct pm_output_options pm_cli_output_options(const struct pm_cli *cli);
 
 /* Flags by name; the name must be one of the command's (PM_CHECK). */
 bool pm_cli_flag(const struct pm_cli *cli, const char *name);                          /* was it given */

@@ -2,7 +2,9 @@
 #ifndef PM_CLI_VERSION_H
 #define PM_CLI_VERSION_H
 
-#ifndef PM_VERSION /* the Makefile may give it */
+#ifdef PROVMAT_VERSION /* from the Makefile */
+#define PM_VERSION PROVMAT_VERSION
+#else
 #define PM_VERSION "0.1.0"
 #endif
 #define PM_RELEASE_DATE "November 20, 2025" /* of the man pages */

@@ -1,0 +1,332 @@
+/* config.c: the settings of a run: flag, else environment, else configuration file, else default.
+ *
+ * All settings live in one list of name=value. Lines of the file come first, -X after them and over them; names that begin with "provmat." are ours,
+ * "schema.registry.url" is the codec's, everything else goes to librdkafka as it stands. --log and --index are short for provmat.log and provmat.index. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "common/base/check.h"
+#include "common/base/number.h"
+
+#define DEFAULT_LOG "local:./provmat-data/log"
+#define DEFAULT_INDEX "./provmat-data/index"
+
+/* Our own names: what -X list shows of them, and how -X dump finds their values. */
+static const struct {
+    const char *name, *help;
+} own_settings[] = {
+    {"provmat.format", "as --format"},
+    {"provmat.index", "as --index"},
+    {"provmat.log", "as --log"},
+    {"provmat.schemas", "a directory of further writer schemas (*.avsc)"},
+    {"provmat.timeout.ms", "how long to wait for a broker, in milliseconds (default 10000)"},
+    {"schema.registry.url", "write and read with a schema registry, http://HOST:PORT/PATH"},
+};
+#define N_OWN (sizeof own_settings / sizeof *own_settings)
+
+struct setting {
+    const char *name, *value;
+    const char *where; /* "FILE:LINE" or "-X" */
+    bool client;       /* librdkafka's */
+};
+
+static struct {
+    struct setting *items;
+    size_t count, cap;
+    struct pm_log_property *client; /* what librdkafka gets, made from items */
+    size_t n_client;
+} settings;
+
+static const struct setting *find(const char *name)
+{
+    for (size_t i = 0; i < settings.count; i++)
+        if (!strcmp(settings.items[i].name, name)) return &settings.items[i];
+    return NULL;
+}
+
+static const char *value_of(const char *name)
+{
+    const struct setting *s = find(name);
+    return s ? s->value : NULL;
+}
+
+/* A name given again takes the later value and place. */
+static void put(struct setting setting)
+{
+    for (size_t i = 0; i < settings.count; i++) {
+        if (strcmp(settings.items[i].name, setting.name)) continue;
+        settings.items[i] = setting;
+        return;
+    }
+    if (settings.count == settings.cap) {
+        settings.cap = settings.cap ? settings.cap * 2 : 16;
+        settings.items = pm_realloc(settings.items, settings.cap * sizeof *settings.items);
+    }
+    settings.items[settings.count++] = setting;
+}
+
+/* ---- one name=value ---- */
+
+static int check_own(const struct setting *s, struct pm_error *err)
+{
+    struct pm_suggest suggest = {.word = s->name};
+    for (size_t i = 0; i < N_OWN; i++) {
+        if (!strcmp(own_settings[i].name, s->name)) return PM_OK;
+        pm_suggest_try(&suggest, own_settings[i].name);
+    }
+    const char *best = pm_suggest_best(&suggest);
+    if (best) return pm_error_set(err, PM_EUSAGE, "%s: unknown setting \"%s\"; did you mean \"%s\"?", s->where, s->name, best);
+    return pm_error_set(err, PM_EUSAGE, "%s: unknown setting \"%s\"; `provmat -X list` shows all", s->where, s->name);
+}
+
+static int check_value(const struct setting *s, struct pm_error *err)
+{
+    uint64_t number;
+    if (!strcmp(s->name, "provmat.timeout.ms") && (!pm_u64_parse(pm_slice_cstr(s->value), &number) || number == 0 || number > 86400000))
+        return pm_error_set(err, PM_EUSAGE, "%s: provmat.timeout.ms: \"%s\" is not a number from 1 to 86400000", s->where, s->value);
+    if (!strcmp(s->name, "provmat.format") && strcmp(s->value, "table") && strcmp(s->value, "json") && strcmp(s->value, "ndjson") &&
+        strcmp(s->value, "csv") && strcmp(s->value, "tsv"))
+        return pm_error_set(err, PM_EUSAGE, "%s: provmat.format: \"%s\" is none of table|json|ndjson|csv|tsv", s->where, s->value);
+    if (!s->value[0] && !s->client) return pm_error_set(err, PM_EUSAGE, "%s: the value of \"%s\" is empty", s->where, s->name);
+    return PM_OK;
+}
+
+static int add(const char *name, const char *value, const char *where, struct pm_error *err)
+{
+    struct setting s = {.name = name, .value = value, .where = where};
+    s.client = strncmp(name, "provmat.", 8) != 0 && strncmp(name, "schema.registry.", 16) != 0;
+    if (!s.client) {
+        PM_TRY(check_own(&s, err));
+    } else {
+        struct pm_log_property property = {name, value};
+        int rc = pm_log_client_check(&property, 1, err);
+        if (rc != PM_OK) return pm_error_wrap(err, rc, "%s", where);
+    }
+    PM_TRY(check_value(&s, err));
+    put(s);
+    return PM_OK;
+}
+
+/* Cuts blanks at both ends, in place. */
+static char *trim(char *text)
+{
+    while (isspace((unsigned char)*text)) text++;
+    size_t n = strlen(text);
+    while (n > 0 && isspace((unsigned char)text[n - 1])) text[--n] = 0;
+    return text;
+}
+
+/* ---- the file ---- */
+
+static int read_whole(const char *path, char **ret, size_t *ret_len, struct pm_error *err)
+{
+    FILE *file = fopen(path, "r");
+    if (!file) return pm_error_set(err, PM_EUSAGE, "could not open the configuration file \"%s\": %s", path, strerror(errno));
+    char *text = pm_malloc(PM_CLI_CONFIG_BYTES_MAX + 2);
+    errno = 0;
+    size_t n = fread(text, 1, PM_CLI_CONFIG_BYTES_MAX + 1, file);
+    int why = ferror(file) ? errno : 0;
+    fclose(file);
+    if (why) {
+        free(text);
+        return pm_error_set(err, PM_EUSAGE, "could not read the configuration file \"%s\": %s", path, strerror(why));
+    }
+    if (n > PM_CLI_CONFIG_BYTES_MAX) {
+        free(text);
+        return pm_error_set(err, PM_EUSAGE, "the configuration file \"%s\" is larger than the limit of %d bytes", path, PM_CLI_CONFIG_BYTES_MAX);
+    }
+    text[n] = 0;
+    *ret = text;
+    *ret_len = n;
+    return PM_OK;
+}
+
+static int read_line(char *line, const char *path, unsigned number, struct pm_error *err)
+{
+    char *text = trim(line);
+    if (!text[0] || text[0] == '#') return PM_OK;
+    char *equals = strchr(text, '=');
+    if (!equals) return pm_error_set(err, PM_EUSAGE, "%s:%u: \"%.100s\" is not NAME=VALUE", path, number, text);
+    *equals = 0;
+    char *name = trim(text), *value = trim(equals + 1);
+    if (!name[0]) return pm_error_set(err, PM_EUSAGE, "%s:%u: there is no name before \"=\"", path, number);
+    size_t size = strlen(path) + 16;
+    char *where = pm_malloc(size); /* these live as long as the program */
+    snprintf(where, size, "%s:%u", path, number);
+    return add(pm_strdup(name), pm_strdup(value), where, err);
+}
+
+static int read_file(const char *path, struct pm_error *err)
+{
+    char *text = NULL;
+    size_t len = 0;
+    PM_TRY(read_whole(path, &text, &len, err));
+    char *line = text, *end = text + len;
+    if (len >= 3 && !memcmp(line, "\xEF\xBB\xBF", 3)) line += 3;
+    int rc = PM_OK;
+    for (unsigned number = 1; line < end && rc == PM_OK; number++) {
+        char *newline = memchr(line, '\n', (size_t)(end - line));
+        char *stop = newline ? newline : end;
+        *stop = 0;
+        if (strlen(line) != (size_t)(stop - line))
+            rc = pm_error_set(err, PM_EUSAGE, "%s:%u: a NUL byte: this is not a configuration file", path, number);
+        else
+            rc = read_line(line, path, number, err);
+        line = stop + 1;
+    }
+    free(text);
+    return rc;
+}
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value && value[0] ? value : NULL;
+}
+
+/* A file that was named must be there; the one in the home directory may be. */
+static int read_config(const struct pm_cli *cli, struct pm_error *err)
+{
+    const char *path = pm_cli_text(cli, "config");
+    if (!path) path = environment("PROVMAT_CONFIG");
+    if (path) return read_file(path, err);
+    const char *home = environment("HOME");
+    if (!home) return PM_OK;
+    size_t size = strlen(home) + 32;
+    char *own = pm_malloc(size);
+    snprintf(own, size, "%s/.config/provmat.conf", home);
+    int rc = access(own, F_OK) == 0 ? read_file(own, err) : PM_OK;
+    free(own);
+    return rc;
+}
+
+/* ---- -X ---- */
+
+static bool is_list_or_dump(const char *text) { return !strcmp(text, "list") || !strcmp(text, "dump"); }
+
+static int read_properties(const struct pm_cli *cli, struct pm_error *err)
+{
+    const struct pm_given *given;
+    for (size_t at = 0; (given = pm_cli_next(cli, "property", &at));) {
+        if (is_list_or_dump(given->value)) continue;
+        char *name = pm_strdup(given->value), *equals = strchr(name, '=');
+        if (!equals || equals == name)
+            return pm_error_set(err, PM_EUSAGE, "-X: \"%s\" is not NAME=VALUE; `provmat -X list` shows all names", given->value);
+        *equals = 0;
+        PM_TRY(add(name, equals + 1, "-X", err));
+    }
+    return PM_OK;
+}
+
+static void each_name(void *arg, const char *name, const char *value)
+{
+    (void)value;
+    fprintf(arg, "%s\n", name);
+}
+
+static void each_value(void *arg, const char *name, const char *value) { fprintf(arg, "%s=%s\n", name, value); }
+
+bool pm_config_print(const struct pm_cli *cli)
+{
+    const struct pm_given *given;
+    const char *what = NULL;
+    for (size_t at = 0; (given = pm_cli_next(cli, "property", &at));)
+        if (is_list_or_dump(given->value)) what = given->value;
+    if (!what) return false;
+    bool dump = !strcmp(what, "dump");
+    for (size_t i = 0; i < N_OWN; i++) {
+        const char *name = own_settings[i].name, *value = value_of(name);
+        if (!strcmp(name, "provmat.log")) value = pm_cli_log_url(cli);
+        if (!strcmp(name, "provmat.index")) value = cli->index_dir;
+        if (!strcmp(name, "provmat.format")) value = cli->format;
+        if (!strcmp(name, "provmat.timeout.ms") && !value) value = "10000";
+        if (!dump)
+            printf("%s\n", name);
+        else if (value)
+            printf("%s=%s\n", name, value);
+    }
+    pm_log_client_properties(settings.client, settings.n_client, dump ? each_value : each_name, stdout);
+    return true;
+}
+
+/* ---- settling ---- */
+
+static bool terminal(int fd)
+{
+    const char *term = getenv("TERM");
+    return isatty(fd) && !(term && !strcmp(term, "dumb"));
+}
+
+/* What librdkafka says of itself (a lost connection, a retry): warnings and worse, all of it when "debug" is set, errors alone with --quiet. */
+static void client_diag(void *arg, int level, const char *text)
+{
+    const struct pm_cli *cli = arg;
+    int worst = cli->quiet ? 3 : value_of("debug") ? 7 : 4;
+    if (level <= worst) pm_cli_warn("%s", text);
+}
+
+static const char *first_of(const char *flag, const char *name, const char *variable, const char *otherwise)
+{
+    const struct setting *s = find(name);
+    if (flag) return flag;
+    if (s && !strcmp(s->where, "-X")) return s->value;
+    const char *value = variable ? environment(variable) : NULL;
+    return value ? value : s ? s->value : otherwise;
+}
+
+static void settle_log(struct pm_cli *cli)
+{
+    settings.client = pm_calloc(settings.count + 1, sizeof *settings.client);
+    for (size_t i = 0; i < settings.count; i++)
+        if (settings.items[i].client)
+            settings.client[settings.n_client++] = (struct pm_log_property){settings.items[i].name, settings.items[i].value};
+    uint64_t timeout = 0;
+    const char *text = value_of("provmat.timeout.ms");
+    if (text) PM_CHECK(pm_u64_parse(pm_slice_cstr(text), &timeout));
+    cli->log = (struct pm_log_options){.properties = settings.client,
+                                       .n_properties = settings.n_client,
+                                       .timeout_ms = (int)timeout,
+                                       .diag = client_diag,
+                                       .diag_arg = cli};
+    cli->codec = (struct pm_codec_options){.registry_url = value_of("schema.registry.url"),
+                                           .schema_dir = value_of("provmat.schemas"),
+                                           .registry_ca_file = value_of("ssl.ca.location")};
+}
+
+int pm_config_load(struct pm_cli *cli, struct pm_error *err)
+{
+    cli->quiet = pm_cli_flag(cli, "quiet");
+    PM_TRY(read_config(cli, err));
+    PM_TRY(read_properties(cli, err));
+    cli->log_url = first_of(pm_cli_text(cli, "log"), "provmat.log", "PROVMAT_LOG", NULL);
+    cli->index_dir = first_of(pm_cli_text(cli, "index"), "provmat.index", "PROVMAT_INDEX", DEFAULT_INDEX);
+    cli->format = first_of(pm_cli_text(cli, "format"), "provmat.format", NULL, isatty(STDOUT_FILENO) ? "table" : "ndjson");
+    cli->colour = terminal(STDOUT_FILENO) && !environment("NO_COLOR");
+    cli->progress = terminal(STDERR_FILENO) && !cli->quiet;
+    settle_log(cli);
+    return PM_OK;
+}
+
+const char *pm_cli_log_url(const struct pm_cli *cli) { return cli->log_url ? cli->log_url : DEFAULT_LOG; }
+
+struct pm_codec_options pm_cli_codec_options(const struct pm_cli *cli, const char *log_url)
+{
+    struct pm_codec_options options = cli->codec;
+    const char *slash = log_url && !strncmp(log_url, "kafka://", 8) ? strchr(log_url + 8, '/') : NULL;
+    if (slash && slash[1]) options.registry_topic = slash + 1;
+    return options;
+}
+
+int pm_cli_log_open(const struct pm_cli *cli, const char *url, enum pm_log_mode mode, struct pm_log **ret, struct pm_error *err)
+{
+    struct pm_log_options options = cli->log;
+    options.mode = mode;
+    int rc = pm_log_open(url, &options, ret, err);
+    if (rc != PM_ENOTFOUND) return rc;
+    /* For the program this is a log that cannot be reached (exit 4); exit 1 stands for an answer of none. */
+    return pm_error_set(err, PM_ELOG, "there is no log at \"%s\"; `provmat emit --log %s` or `provmat log create --log %s` makes it", url, url, url);
+}
