@@ -72,7 +72,9 @@ def seed_json(seed):
 def normalise(event):
     """One event of a line -> the event with its derived fields, times in microseconds, seed and loss as numbers of one kind."""
     event = {key: value for key, value in event.items() if value is not None and not key.startswith("_")}
-    event["occurred_at"] = time_us(event["occurred_at"])
+    for key in ("occurred_at", "stored_at"):
+        if key in event:
+            event[key] = time_us(event[key])
     if "params" in event:
         derived = param_id(event["params"])
         if event.setdefault("param_id", derived) != derived:
@@ -89,6 +91,8 @@ def normalise(event):
         event["seed"] = int(event["seed"])
     if "loss" in event:
         event["loss"] = float(event["loss"])
+    if "replicate_losses" in event:
+        event["replicate_losses"] = [float(loss) for loss in event["replicate_losses"]]
     if "event_id" not in event:
         event["event_id"] = hashlib.blake2b(canonical(event).encode(), digest_size=16).hexdigest()
     return event

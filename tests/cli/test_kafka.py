@@ -1,0 +1,142 @@
+"""Random worlds and the real data through a real broker, and what only a broker has: null values, partitions chosen by others."""
+
+import json
+import random
+import subprocess
+
+import pytest
+
+from conftest import ROOT
+from reference import avro, compare, events, expected, generator
+from reference.program import ProgramAnswers
+from reference.world import World
+from test_real_data import sample_of
+from test_reference import digests, lines_of, partition, replayed, seeds
+
+
+def kcat(kafka_address, topic, partition_number, key, values, tmp_path):
+    """Produces each value as one message by another producer."""
+    files = []
+    for number, value in enumerate(values):
+        files.append(tmp_path / f"message{number}")
+        files[-1].write_bytes(value)
+    subprocess.run(["kcat", "-P", "-b", kafka_address, "-t", topic, "-p", str(partition_number), "-k", key, *map(str, files)], check=True,
+                   capture_output=True)
+
+
+def produce_null(kafka_address, topic):
+    subprocess.run(["kcat", "-P", "-b", kafka_address, "-t", topic, "-p", "0", "-K", ":", "-Z"], input=b"key:\n", check=True,
+                   capture_output=True)
+
+
+def topic_of(url):
+    return url.rpartition("/")[2]
+
+
+@pytest.mark.parametrize("seed", seeds(5))
+def test_world(seed, provmat, rawlog, kafka, index, local):
+    rng = random.Random(f"kafka {seed}")
+    world_lines = lines_of(generator.world(seed))
+    log, live, offline = kafka(), index(), index()
+    provmat("log", "create", "--log", log, "--partitions", "3")
+    twice = world_lines + rng.sample(world_lines, len(world_lines) // 3)
+    rng.shuffle(twice)
+    for portion in partition(rng, twice, 3):
+        if portion:
+            provmat.emit(log, portion)
+        provmat("materialize", "--once", "--log", log, "--index", live)
+    back = replayed(provmat, log)
+    world = World(back)
+    assert len(back) == len(twice)
+    compare.hold(ProgramAnswers(provmat, live), world, len(twice), seed, "kafka", 4)
+    want = digests(provmat, live)
+
+    codec = avro.Codec(ROOT / "schemas")
+    rawlog.append(log, [(rng.randbytes(5), codec.single_object(e["type"], avro.event_to_record(e))) for e in rng.sample(back, len(back) // 4)])
+    provmat("materialize", "--once", "--log", log, "--index", live)
+    assert digests(provmat, live) == want, f"seed {seed}: re-delivered by another producer"
+    provmat("rebuild", "--log", log, "--index", live)
+    assert digests(provmat, live) == want, f"seed {seed}: rebuilt"
+
+    # The same events on the local log: the same answers.
+    copy = local()
+    provmat("emit", "--log", copy, input=provmat("replay", "--log", log).stdout)
+    provmat("materialize", "--once", "--log", copy, "--index", offline)
+    assert digests(provmat, offline) == want, f"seed {seed}: copied to a local log"
+
+
+def test_real_data(provmat, kafka, index, real_data):
+    name, lines, want = real_data
+    log, at = kafka(), index()
+    provmat("log", "create", "--log", log, "--partitions", "4")
+    provmat.emit(log, lines)
+    provmat("materialize", "--once", "--log", log, "--index", at)
+    assert list(expected.differences(ProgramAnswers(provmat, at), want, sample_of(want, 40))) == [], name
+    assert provmat("--index", at, "verify", "--against-log", "--log", log)
+
+
+def test_log_info_and_end(provmat, kafka, index, small_data):
+    log, at = kafka(), index()
+    provmat("log", "create", "--log", log, "--partitions", "2")
+    provmat.emit(log, small_data[1])
+    info = provmat("log", "info", "--log", log, "-f", "json").stdout.decode()
+    for setting in ("cleanup.policy", "retention.ms", "retention.bytes"):
+        assert setting in info
+    provmat("materialize", "--once", "--log", log, "--index", at)
+    stats = provmat.json_rows("--index", at, "--log", log, "stats")[0]
+    assert sum(p["end"] for p in stats["partitions"]) == len(small_data[1])
+    assert all(p["lag"] == 0 for p in stats["partitions"]) and len(stats["partitions"]) == 2
+
+
+def test_log_create_twice_is_refused(provmat, kafka):
+    log = kafka()
+    provmat("log", "create", "--log", log)
+    again = provmat("log", "create", "--log", log, check=4)
+    assert "exists" in again.err and topic_of(log) in again.err
+
+
+@pytest.mark.parametrize("command", [["materialize", "--once"], ["replay"], ["emit"], ["log", "info"], ["rebuild"]])
+def test_topic_that_does_not_exist(provmat, kafka, index, command):
+    log = kafka()
+    line = json.dumps(generator.world(1)[0])
+    done = provmat(*command, "--log", log, "--index", index(), input=line + "\n", check=4, timeout=60)
+    assert topic_of(log) in done.err and "provmat log create" in done.err, done.err
+
+
+def test_records_that_cannot_be_applied(provmat, kafka, kafka_address, index, small_data, tmp_path):
+    """Empty value, null value, cut record, rubbish, and JSON that emit would refuse, by kcat, with good records around them."""
+    log, at = kafka(), index()
+    provmat("log", "create", "--log", log, "--partitions", "1")
+    half = len(small_data[1]) // 2
+    provmat.emit(log, small_data[1][:half])
+    codec = avro.Codec(ROOT / "schemas")
+    event = events.read(small_data[1])[0]
+    record = codec.single_object(event["type"], avro.event_to_record(event))
+    produce_null(kafka_address, topic_of(log))
+    kcat(kafka_address, topic_of(log), 0, "k", [record[:20], record + b"x", b"\xc3\x01" + b"\x11" * 30, b"rubbish", b'{"type":"Nothing"}', b"[]"],
+         tmp_path)
+    provmat.emit(log, small_data[1][half:])
+    provmat("materialize", "--once", "--log", log, "--index", at)
+    rows = provmat.json_rows("--index", at, "quarantine", "list")
+    assert [(row["partition"], row["offset"]) for row in rows] == [(0, half + n) for n in range(7)]
+    assert [row["class"] for row in rows] == ["malformed bytes", "malformed bytes", "malformed bytes", "unknown schema", "malformed bytes",
+                                              "invalid event", "malformed bytes"], rows
+    assert list(expected.differences(ProgramAnswers(provmat, at), small_data[2], sample_of(small_data[2], 10))) == []
+
+
+def test_records_of_transactions_and_other_keys(provmat, kafka, kafka_address, index, tmp_path):
+    """JSON by kcat without event_id and occurred_at: the record's own timestamp serves, and a re-reading gives the same."""
+    log, at, again = kafka(), index(), index()
+    provmat("log", "create", "--log", log, "--partitions", "2")
+    kcat(kafka_address, topic_of(log), 1, "any key", [b'{"type":"ResultComputed","job_id":"by hand","result":"a/b","kind":"sim","loss":1.5}'], tmp_path)
+    for directory in (at, again):
+        provmat("materialize", "--once", "--log", log, "--index", directory)
+    assert digests(provmat, at) == digests(provmat, again)
+    assert ProgramAnswers(provmat, at).result("a/b")["loss"] == 1.5
+
+
+def test_broker_that_cannot_be_reached(provmat, index):
+    for command in (["materialize", "--once"], ["replay"], ["log", "info"], ["log", "create"]):
+        done = provmat(*command, "--log", "kafka://127.0.0.1:1/topic", "--index", index(), "-X", "socket.connection.setup.timeout.ms=1000",
+                       check=4, timeout=90)
+        assert "127.0.0.1:1" in done.err, done.err
