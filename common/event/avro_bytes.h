@@ -1,0 +1,157 @@
+/* avro_bytes.h: Avro's binary primitives, read with bounds and written without: zigzag numbers, strings, doubles. Private to the codec
+ * (array.c, avro_codec.c, avro_slow.c). Everything is inline: a record is some thirty of these and each is a few instructions.
+ *
+ * A reader takes `p`..`end` and returns the byte after what it read. When the bytes are malformed it notes why in *fault and returns
+ * NULL; what it was to set is then undefined. Any thread. */
+#ifndef PM_EVENT_AVRO_BYTES_H
+#define PM_EVENT_AVRO_BYTES_H
+
+#include <endian.h>
+
+#include "common/base/varint.h"
+#include "common/event/event.h"
+
+#define PM_ARRAY_ITEMS_MAX 1000000 /* over all blocks of one array in a record */
+#define PM_AVRO_LONG_BYTES PM_VARINT_MAX
+
+enum pm_avro_why {
+    PM_AVRO_CUT,    /* the bytes end inside a value */
+    PM_AVRO_LONG,   /* a number longer than ten bytes, or past 64 bits */
+    PM_AVRO_LENGTH, /* value: a length that is negative or beyond the end */
+    PM_AVRO_BRANCH, /* value: a union branch that the schema does not have */
+    PM_AVRO_SYMBOL, /* value: an enum index that the schema does not have */
+    PM_AVRO_BOOL,   /* value: a boolean that is neither 0 nor 1 */
+    PM_AVRO_COUNT,  /* value: an array count that the rest of the bytes cannot hold, or above PM_ARRAY_ITEMS_MAX */
+    PM_AVRO_BLOCK,  /* value: the size of an array block that its items do not fill exactly */
+    PM_AVRO_DEPTH,  /* value: nesting beyond what is followed (foreign schemas only) */
+};
+
+struct pm_avro_fault {
+    enum pm_avro_why why;
+    int64_t value;
+    const uint8_t *at, *end;
+    const char *field;
+};
+
+/* "field \"loss\" at byte 17 of 30: ..." into err, as PM_EFORMAT; `start` is the first byte of the record's body. */
+int pm_avro_fault_error(const struct pm_avro_fault *fault, const uint8_t *start, struct pm_error *err);
+
+__attribute__((cold, noinline)) static const uint8_t *pm_avro_fail(struct pm_avro_fault *fault, enum pm_avro_why why, int64_t value,
+                                                                   const uint8_t *at, const uint8_t *end)
+{
+    fault->why = why;
+    fault->value = value;
+    fault->at = at;
+    fault->end = end;
+    return NULL;
+}
+
+#define PM_LIKELY(cond) __builtin_expect(!!(cond), 1)
+#define PM_AVRO_INLINE static inline __attribute__((always_inline))
+
+/* A number of any length, one byte after the other; the way when fewer than eight bytes are left or it has nine or ten. */
+__attribute__((noinline)) static const uint8_t *pm_avro_get_long_slow(const uint8_t *p, const uint8_t *end, int64_t *ret,
+                                                                      struct pm_avro_fault *fault)
+{
+    const uint8_t *at = p;
+    uint64_t raw = 0;
+    for (unsigned shift = 0; shift < 70; shift += 7) {
+        if (p == end) return pm_avro_fail(fault, PM_AVRO_CUT, 0, at, end);
+        uint8_t byte = *p++;
+        if (shift == 63 && byte > 1) break; /* the tenth byte has room for one bit and no successor */
+        raw |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            *ret = pm_unzigzag(raw);
+            return p;
+        }
+    }
+    return pm_avro_fail(fault, PM_AVRO_LONG, 0, at, end);
+}
+
+/* A number that is most often one byte or two: lengths, counts, branches. */
+PM_AVRO_INLINE const uint8_t *pm_avro_get_long(const uint8_t *p, const uint8_t *end, int64_t *ret, struct pm_avro_fault *fault)
+{
+    if (PM_LIKELY(end - p >= 2)) {
+        uint64_t raw = p[0];
+        if (PM_LIKELY(raw < 0x80)) {
+            *ret = pm_unzigzag(raw);
+            return p + 1;
+        }
+        if (PM_LIKELY(p[1] < 0x80)) {
+            *ret = pm_unzigzag((raw & 0x7f) | (uint64_t)p[1] << 7);
+            return p + 2;
+        }
+    }
+    int64_t value; /* of its own, so that *ret can stay in a register */
+    p = pm_avro_get_long_slow(p, end, &value, fault);
+    if (PM_LIKELY(p)) *ret = value;
+    return p;
+}
+
+/* A number that is most often five to eight bytes (times, seeds): eight bytes at once, the seven-bit groups pushed together in three steps. */
+PM_AVRO_INLINE const uint8_t *pm_avro_get_big(const uint8_t *p, const uint8_t *end, int64_t *ret, struct pm_avro_fault *fault)
+{
+    if (PM_LIKELY(end - p >= 8)) {
+        uint64_t w;
+        memcpy(&w, p, sizeof w);
+        w = le64toh(w);
+        uint64_t stop = ~w & 0x8080808080808080u; /* the top bit of each byte that ends a number */
+        if (PM_LIKELY(stop)) {
+            w &= stop ^ (stop - 1); /* up to the first of them */
+            w = (w & 0x007f007f007f007fu) | (w & 0x7f007f007f007f00u) >> 1;
+            w = (w & 0x00003fff00003fffu) | (w & 0x3fff00003fff0000u) >> 2;
+            w = (w & 0x000000000fffffffu) | (w & 0x0fffffff00000000u) >> 4;
+            *ret = pm_unzigzag(w);
+            return p + (__builtin_ctzll(stop) >> 3) + 1;
+        }
+    }
+    int64_t value;
+    p = pm_avro_get_long_slow(p, end, &value, fault);
+    if (PM_LIKELY(p)) *ret = value;
+    return p;
+}
+
+PM_AVRO_INLINE const uint8_t *pm_avro_get_text(const uint8_t *p, const uint8_t *end, struct pm_slice *ret, struct pm_avro_fault *fault)
+{
+    int64_t len;
+    const uint8_t *text = pm_avro_get_long(p, end, &len, fault);
+    if (!PM_LIKELY(text)) return NULL;
+    /* As unsigned a negative length is beyond any end. */
+    if (!PM_LIKELY((uint64_t)len <= (uint64_t)(end - text))) return pm_avro_fail(fault, PM_AVRO_LENGTH, len, p, end);
+    *ret = pm_slice(text, (size_t)len);
+    return text + len;
+}
+
+PM_AVRO_INLINE const uint8_t *pm_avro_get_double(const uint8_t *p, const uint8_t *end, double *ret, struct pm_avro_fault *fault)
+{
+    if (!PM_LIKELY(end - p >= 8)) return pm_avro_fail(fault, PM_AVRO_CUT, 0, p, end);
+    uint64_t bits;
+    memcpy(&bits, p, sizeof bits);
+    bits = le64toh(bits);
+    memcpy(ret, &bits, sizeof bits);
+    return p + 8;
+}
+
+/* The writers need PM_AVRO_LONG_BYTES of room for a number; the caller has made it. */
+PM_AVRO_INLINE uint8_t *pm_avro_put_long(uint8_t *out, int64_t value)
+{
+    return pm_varint_put(out, pm_zigzag(value));
+}
+
+PM_AVRO_INLINE uint8_t *pm_avro_put_text(uint8_t *out, struct pm_slice text)
+{
+    out = pm_avro_put_long(out, (int64_t)text.len);
+    if (text.len) memcpy(out, text.ptr, text.len);
+    return out + text.len;
+}
+
+PM_AVRO_INLINE uint8_t *pm_avro_put_double(uint8_t *out, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits = htole64(bits);
+    memcpy(out, &bits, sizeof bits);
+    return out + sizeof bits;
+}
+
+#endif
