@@ -86,8 +86,10 @@ class ProgramAnswers:
         return self.rows("query", "results", "--job", job, *flags(role=role, kind=kind, missing=missing), *param_flags(params))
 
     def results(self, bundle=None, target=None, unattributed=False, path_prefix="", params=(), kind=None):
-        arguments = flags(bundle=bundle, target=target, unattributed=unattributed, path_prefix=path_prefix or None, kind=kind)
-        return self.rows("query", "results", *arguments, *param_flags(params))
+        arguments = [*flags(bundle=bundle, target=target, unattributed=unattributed, kind=kind), *param_flags(params)]
+        if path_prefix or not arguments:  # an empty prefix asks for all results
+            arguments += ["--path-prefix", path_prefix]
+        return self.rows("query", "results", *arguments)
 
     def result(self, path):
         return self.one("query", "result", path)
