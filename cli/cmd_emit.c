@@ -1,0 +1,138 @@
+/* cmd_emit.c: `provmat emit`: files of event lines into the log, through producer/emit.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/signals.h"
+#include "common/base/time.h"
+#include "consumer/consumer.h"
+#include "producer/emit.h"
+
+#define PROGRESS_US 100000
+
+struct run {
+    const struct pm_cli *cli;
+    uint64_t bytes_total; /* of all files; 0: unknown */
+    int64_t started_us, shown_us;
+};
+
+static void show_refusal(void *arg, const char *file, uint64_t line, const char *reason)
+{
+    (void)arg;
+    pm_progress_clear();
+    fprintf(stderr, "%s:%llu: %s\n", file, (unsigned long long)line, reason);
+}
+
+static void show_progress(void *arg, const struct pm_emit_counts *counts)
+{
+    struct run *run = arg;
+    int64_t now = pm_time_monotonic_us();
+    if (now - run->shown_us < PROGRESS_US) return;
+    run->shown_us = now;
+    double seconds = (double)(now - run->started_us) / 1e6;
+    double share = run->bytes_total ? (double)counts->bytes / (double)run->bytes_total : 0;
+    struct pm_progress progress = {.phase = "emit",
+                                   .done = counts->taken,
+                                   .total = share > 0 ? (uint64_t)((double)counts->taken / share) : 0,
+                                   .events_per_s = seconds > 0 ? (double)counts->taken / seconds : 0,
+                                   .seconds_left = share > 0 ? seconds / share - seconds : -1};
+    pm_progress_show(run->cli, &progress);
+}
+
+static bool is_stdin(const char *file) { return !strcmp(file, "-"); }
+
+/* Every file is looked at before anything is appended: a name that is wrong must not leave half of the files in the log. */
+static int check_files(struct run *run, struct pm_error *err)
+{
+    for (size_t i = 0; i < run->cli->n_operands; i++) {
+        const char *file = run->cli->operands[i];
+        struct stat st;
+        if (is_stdin(file)) continue;
+        if (stat(file, &st) != 0 || access(file, R_OK) != 0)
+            return pm_error_set(err, PM_EUSAGE, "could not open \"%s\": %s; nothing was appended", file, strerror(errno));
+        if (S_ISDIR(st.st_mode)) return pm_error_set(err, PM_EUSAGE, "\"%s\" is a directory; emit reads files of JSON lines", file);
+        if (S_ISREG(st.st_mode)) run->bytes_total += (uint64_t)st.st_size;
+    }
+    return PM_OK;
+}
+
+static int emit_file(struct pm_emit *emit, const char *file, struct pm_error *err)
+{
+    if (is_stdin(file)) return pm_emit_read(emit, STDIN_FILENO, "stdin", err);
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return pm_error_set(err, PM_EUSAGE, "could not open \"%s\": %s", file, strerror(errno));
+    int rc = pm_emit_read(emit, fd, file, err);
+    close(fd);
+    return rc;
+}
+
+static int emit_files(struct pm_emit *emit, const struct pm_cli *cli, const volatile sig_atomic_t *stop, struct pm_error *err)
+{
+    if (cli->n_operands == 0) PM_TRY(emit_file(emit, "-", err));
+    for (size_t i = 0; i < cli->n_operands && !*stop; i++) PM_TRY(emit_file(emit, cli->operands[i], err));
+    return pm_emit_finish(emit, err);
+}
+
+/* The last line. After a failure it tells what is in the log all the same: what the log acknowledged, now that it is asked once more. */
+static void summary(const struct pm_cli *cli, struct pm_log *log, const struct pm_emit *emit, int rc)
+{
+    struct pm_emit_counts counts = pm_emit_counts(emit);
+    char taken[32], rejected[32];
+    if (rc == PM_OK) {
+        pm_cli_note(cli, "%s event%s %s, %s rejected", pm_count_format(counts.taken, taken), counts.taken == 1 ? "" : "s",
+                    log ? "appended" : "checked, nothing appended", pm_count_format(counts.rejected, rejected));
+        return;
+    }
+    struct pm_error ignored;
+    uint64_t acknowledged = 0;
+    if (log) {
+        if (pm_log_flush(log, &ignored) != PM_OK) counts.taken = pm_log_acknowledged(log);
+        acknowledged = pm_log_acknowledged(log);
+    }
+    pm_cli_warn("stopped: %s event%s appended, %s rejected, the rest was not read; emit the same input again when the cause is mended: what is there already "
+                "changes no answer",
+                pm_count_format(acknowledged, taken), acknowledged == 1 ? "" : "s", pm_count_format(counts.rejected, rejected));
+}
+
+static int run_emit(struct run *run, struct pm_log *log, const volatile sig_atomic_t *stop, uint64_t *ret_rejected, struct pm_error *err)
+{
+    const struct pm_cli *cli = run->cli;
+    struct pm_emit_options options = {.log = log,
+                                      .codec = pm_cli_codec_options(cli, pm_cli_log_url(cli)),
+                                      .stop = stop,
+                                      .reject = show_refusal,
+                                      .progress = cli->progress ? show_progress : NULL,
+                                      .arg = run};
+    struct pm_emit *emit = NULL;
+    PM_TRY(pm_emit_open(&options, &emit, err));
+    run->started_us = pm_time_monotonic_us();
+    int rc = emit_files(emit, cli, stop, err);
+    pm_progress_clear();
+    if (rc != PM_OK) {
+        pm_cli_warn("%s", err->text);
+        err->text[0] = 0;
+    }
+    summary(cli, log, emit, rc);
+    *ret_rejected = pm_emit_counts(emit).rejected;
+    pm_emit_close(emit);
+    return rc;
+}
+
+int pm_cmd_emit(struct pm_cli *cli, struct pm_error *err)
+{
+    struct run run = {.cli = cli};
+    struct pm_log *log = NULL;
+    uint64_t rejected = 0;
+    PM_TRY(check_files(&run, err));
+    if (!pm_cli_flag(cli, "dry-run")) PM_TRY(pm_cli_log_open(cli, pm_cli_log_url(cli), PM_LOG_APPEND, &log, err));
+    if (isatty(STDIN_FILENO) && (cli->n_operands == 0 || (cli->n_operands == 1 && is_stdin(cli->operands[0]))))
+        pm_cli_note(cli, "reading events from the terminal, one JSON object a line; end with Ctrl-D");
+    const volatile sig_atomic_t *stop = pm_signals_catch();
+    int rc = run_emit(&run, log, stop, &rejected, err);
+    pm_log_close(log);
+    if (rc != PM_OK) return rc;
+    pm_signals_end();
+    return rejected ? pm_error_set(err, PM_EINVALID, "%s", "") : PM_OK;
+}

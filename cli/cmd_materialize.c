@@ -1,0 +1,33 @@
+/* cmd_materialize.c: `provmat materialize`. */
+#include "cli/consume.h"
+#include "common/base/time.h"
+
+/* Without a named log: the one that the index remembers, and the default one when there is no index yet. */
+static const char *log_of(const struct pm_cli *cli)
+{
+    struct pm_index *index = NULL;
+    struct pm_error ignored;
+    if (cli->log_url) return cli->log_url;
+    if (pm_index_open(cli->index_dir, &index, &ignored) != PM_OK) return pm_cli_log_url(cli);
+    pm_index_close(index);
+    return NULL;
+}
+
+int pm_cmd_materialize(struct pm_cli *cli, struct pm_error *err)
+{
+    bool once = pm_cli_flag(cli, "once");
+    struct pm_consumer_options options = pm_consume_options(cli, true);
+    struct pm_consumer_result result = {0};
+    char applied[32], quarantined[32];
+    options.log_url = log_of(cli);
+    if (options.log_url) options.codec = pm_cli_codec_options(cli, options.log_url);
+    if (!once) pm_cli_note(cli, "following the log into %s; SIGINT (Ctrl-C) ends it", cli->index_dir);
+    int64_t started_us = pm_time_monotonic_us();
+    PM_TRY(pm_materialize(&options, once, &result, err));
+    pm_progress_clear();
+    double seconds = (double)(pm_time_monotonic_us() - started_us) / 1e6;
+    pm_cli_note(cli, "%s record%s applied in %.1f s, %s of them to the quarantine%s", pm_count_format(result.applied, applied),
+                result.applied == 1 ? "" : "s", seconds, pm_count_format(result.quarantined, quarantined),
+                result.quarantined ? "; `provmat quarantine list` shows them" : "");
+    return PM_OK;
+}
