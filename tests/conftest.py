@@ -10,7 +10,6 @@ import gzip
 import itertools
 import json
 import os
-import shutil
 import subprocess
 import sys
 import uuid
@@ -22,7 +21,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 PROGRAM = Path(os.environ.get("PROVMAT", ROOT / "build" / "provmat")).resolve()
-SANITIZER_EXIT = 99
 
 
 class Provmat:
@@ -37,7 +35,8 @@ class Provmat:
         if isinstance(input, str):
             input = input.encode()
         done = subprocess.run([PROGRAM, *map(str, arguments)], input=input, stdin=subprocess.DEVNULL if input is None else None,
-                              capture_output=True, env={**self.environment, **(env or {})}, cwd=cwd or self.cwd, timeout=timeout, check=False)
+                              capture_output=True, env={**self.environment, **(env or {})}, cwd=cwd or self.cwd, timeout=timeout,
+                              check=False)
         done.err = done.stderr.decode(errors="replace")
         if isinstance(check, int):
             check = (check,)
@@ -113,6 +112,26 @@ def rawlog(tmp_path_factory):
     return RawLog(build_tool("rawlog", tmp_path_factory.mktemp("tools")))
 
 
+@pytest.fixture(scope="session")
+def kvput(tmp_path_factory):
+    """Changes values of an index behind the program's back."""
+    return KvPut(build_tool("kvput", tmp_path_factory.mktemp("tools")))
+
+
+class KvPut:
+    def __init__(self, tool):
+        self.tool = tool
+
+    def __call__(self, *arguments):
+        return subprocess.run([self.tool, *arguments], capture_output=True, text=True, check=True).stdout
+
+    def bump_format(self, index):
+        """Makes the index one of the next format; gives the number it had."""
+        current = int.from_bytes(bytes.fromhex(self("get", index, "meta", "format")), "little")
+        self("put", index, "meta", "format", (current + 1).to_bytes(4, "little").hex())
+        return current
+
+
 def build_tool(name, folder):
     """tests/tools/NAME.c linked with the library that the program under test was made of, under its own flags."""
     built = PROGRAM.parent / "tests" / "tools" / name
@@ -120,16 +139,11 @@ def build_tool(name, folder):
         return built
     out = folder / name
     flags = (PROGRAM.parent / "flags").read_text().split() if (PROGRAM.parent / "flags").exists() else []
-    keep = [f for f in flags if f.startswith(("-fsanitize", "-fno-sanitize", "--coverage", "-l", "-L")) or f.endswith(".a")]
-    packages = subprocess.run(["pkg-config", "--libs", "avro-c", "lmdb", "libcjson", "libb2", "libcurl"], capture_output=True, text=True,
-                              check=True).stdout.split()
-    rdkafka = [] if any(f.endswith("librdkafka.a") for f in keep) else ["-lrdkafka"]
-    command = ["g++", "-x", "c", "-std=gnu11", "-g", f"-I{ROOT}", *[f for f in keep if f.startswith(("-f", "--cov"))],
-               str(ROOT / "tests" / "tools" / f"{name}.c"), "-x", "none", str(PROGRAM.parent / "libprovmat-core.a"),
-               *[f for f in keep if f.startswith("-l") or f.startswith("-L") or f.endswith(".a")], *packages, *rdkafka,
-               "-lm", "-lpthread", "-o", str(out)]
-    command[0] = "gcc"
-    done = subprocess.run([*command, "-lstdc++"], capture_output=True, text=True, check=False)
+    sanitizers = [f for f in flags if f.startswith(("-fsanitize", "-fno-sanitize", "--coverage"))]
+    libraries = [f for f in flags if f.startswith(("-l", "-L")) or f.endswith(".a")]
+    command = ["gcc", "-std=gnu11", "-g", f"-I{ROOT}", *sanitizers, str(ROOT / "tests" / "tools" / f"{name}.c"),
+               str(PROGRAM.parent / "libprovmat-core.a"), *libraries, "-lstdc++", "-o", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"could not build {name}: {' '.join(command)}\n{done.stderr}"
     return out
 
@@ -142,7 +156,8 @@ class RawLog:
         """records: (key, value) or (key, value, timestamp_ms) in bytes; a value None is a null value."""
         lines = []
         for key, value, *timestamp in records:
-            lines.append(f"{timestamp[0] if timestamp else 1_767_600_000_000} {key.hex() or '-'} {'null' if value is None else value.hex() or '-'}\n")
+            at = timestamp[0] if timestamp else 1_767_600_000_000
+            lines.append(f"{at} {key.hex() or '-'} {'null' if value is None else value.hex() or '-'}\n")
         done = subprocess.run([self.tool, "append", url], input="".join(lines), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
@@ -173,8 +188,3 @@ def read_data(name):
 @pytest.fixture(scope="session")
 def small_data():
     return read_data("small")
-
-
-def copy_index(index, to):
-    shutil.copytree(index, to)
-    return to

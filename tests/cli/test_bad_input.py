@@ -103,10 +103,13 @@ BAD = {
     "empty job id": (changed(job_id=""), ["job_id"]),
     "params of 64 KiB + 1": (changed(params={"x": "v" * (65536 - 7)}), ["params", "65536|65,536|64 KiB"]),
     "diagnostics of 64 KiB + 1": (changed(diagnostics={"x": "v" * (65536 - 7)}), ["diagnostics", "65536|65,536|64 KiB"]),
-    "1,025 outputs": (changed(outputs=[{"name": f"o{i}", "size": 1, "checksum": "c"} for i in range(1025)]), ["outputs", "1025|1,025", "1024|1,024"]),
+    "1,025 outputs": (changed(outputs=[{"name": f"o{i}", "size": 1, "checksum": "c"} for i in range(1025)]),
+                      ["outputs", "1025|1,025", "1024|1,024"]),
     "10,001 inputs": (changed(inputs=[f"i{i}" for i in range(10001)]), ["inputs", "10001|10,001", "10000|10,000"]),
-    "1,001 expected paths": (changed(SUBMITTED, type="ResultsExpected", results=[f"r{i}" for i in range(1001)]), ["results", "1001|1,001", "1000|1,000"]),
-    "event of 1 MiB + 1": (changed(SUBMITTED, metadata={"x": ""}).replace(b'"x": ""', b'"x": "' + b"v" * (1048577 - len(changed(SUBMITTED, metadata={"x": ""}))) + b'"'),
+    "1,001 expected paths": (changed(SUBMITTED, type="ResultsExpected", results=[f"r{i}" for i in range(1001)]),
+                             ["results", "1001|1,001", "1000|1,000"]),
+    "event of 1 MiB + 1": (with_text("metadata", '{"x":"' + "v" * (1048577 - len(with_text("metadata", '{"x":""}', SUBMITTED))) + '"}',
+                                     SUBMITTED),
                            ["1048576|1,048,576|1 MiB"]),
     # text
     "bad UTF-8": (with_text("job_id", b'"a\xffb"'), ["UTF-8"]),
@@ -168,8 +171,10 @@ def test_limits_are_reachable(provmat, local):
     at_limit = [
         changed(result="p" * 1024), changed(job_id="j" * 256), changed(params={"x": "v" * (65536 - 8)}),
         changed(diagnostics={"x": "v" * (65536 - 9)}), changed(seed=2 ** 64 - 1),
-        changed(outputs=[{"name": f"o{i}", "size": 1, "checksum": "c"} for i in range(1024)]), changed(inputs=[f"i{i}" for i in range(10000)]),
-        changed(SUBMITTED, type="ResultsExpected", results=[f"r{i}" for i in range(1000)]), BAD["event of 1 MiB + 1"][0].replace(b'"vv', b'"v'),
+        changed(outputs=[{"name": f"o{i}", "size": 1, "checksum": "c"} for i in range(1024)]),
+                changed(inputs=[f"i{i}" for i in range(10000)]),
+        changed(SUBMITTED, type="ResultsExpected", results=[f"r{i}" for i in range(1000)]),
+                BAD["event of 1 MiB + 1"][0].replace(b'"vv', b'"v'),
     ]
     provmat("emit", "--log", local(), input=b"\n".join(at_limit) + b"\n")
 
@@ -182,7 +187,8 @@ def test_null_optional_field_is_an_absent_one(provmat, local):
 
 
 # ---- the log's own door ----
-FULL = {"type": "ResultComputed", "event_id": "0" * 32, "job_id": "good", "occurred_at": 1_767_600_000_000_000, "result": "wire/1", "kind": "sim",
+FULL = {"type": "ResultComputed", "event_id": "0" * 32, "job_id": "good", "occurred_at": 1_767_600_000_000_000, "result": "wire/1",
+        "kind": "sim",
         "params": {"x": 1}, "param_id": ID_OF_X1, "seed": 2 ** 64 - 1, "loss": 1.5, "outputs": [{"name": "o", "size": 7, "checksum": "c"}],
         "inputs": ["i/1"], "replicate_losses": [1.0], "target": "t"}
 
@@ -267,7 +273,8 @@ def test_unknown_fingerprint_and_registry_id(provmat, rawlog, local, index, code
     fingerprint = b"\xc3\x01" + struct.pack("<Q", 0x1122334455667788) + wire(codec)[10:]
     registry = b"\0" + struct.pack(">I", 99) + wire(codec)[10:]
     rows = quarantined(provmat, rawlog, local(), index(), [fingerprint, registry, b"\0\0\0", b"\xc3", b"\xc3\x02" + b"x" * 30])
-    assert [row["class"] for row in rows] == ["unknown schema", "unknown schema", "malformed bytes", "malformed bytes", "malformed bytes"], rows
+    assert [row["class"] for row in rows] == ["unknown schema", "unknown schema", "malformed bytes", "malformed bytes",
+                                              "malformed bytes"], rows
     assert_says(rows[0]["reason"], ["1122334455667788|8877665544332211"])
     assert_says(rows[1]["reason"], ["99"])
 
@@ -372,7 +379,8 @@ def test_whole_name_and_unique_prefix(provmat, worldly):
 
 def test_ambiguous_prefix(provmat, worldly):
     for arguments, candidates in ((["job", "job-"], ["job-1", "job-10", "job-2"]), (["results", "--job", "job-"], ["job-10", "job-2"]),
-                                  (["result", "token/"], ["token/a", "token/ab"]), (["jobs", "--result", "token"], ["token/a", "token/ab"])):
+                                  (["result", "token/"], ["token/a", "token/ab"]),
+                                  (["jobs", "--result", "token"], ["token/a", "token/ab"])):
         done = provmat("--index", worldly, "query", *arguments, check=2)
         assert done.stdout == b""
         assert_says(done.err, ["ambiguous", *candidates])
@@ -387,10 +395,12 @@ def test_unknown_names(provmat, worldly):
 
 @pytest.mark.parametrize("arguments,words", [
     (["query", "results", "--jb", "x"], ["--jb", "--job"]), (["querry", "jobs"], ["querry", "query"]), (["query", "job"], ["JOB"]),
-    (["query", "rezults"], ["rezults", "results"]), (["emit", "--dryrun"], ["--dryrun", "--dry-run"]), (["query", "jobs", "--format", "xml"], ["xml", "ndjson"]),
+    (["query", "rezults"], ["rezults", "results"]), (["emit", "--dryrun"], ["--dryrun", "--dry-run"]),
+                                             (["query", "jobs", "--format", "xml"], ["xml", "ndjson"]),
     (["query", "results", "--role", "used"], ["used", "reused"]), (["query", "jobs", "--status", "done"], ["done", "succeeded"]),
     (["query", "conflicts", "--class", "hit"], ["hit", "false_hit"]), (["query", "jobs", "--since", "yesterday"], ["yesterday"]),
-    (["query", "jobs", "--bundle", "abc"], ["abc", "6"]), (["query", "jobs", "--at-least", "zero"], ["zero"]), (["query", "jobs", "--max-lag", "-1"], ["-1"]),
+    (["query", "jobs", "--bundle", "abc"], ["abc", "6"]), (["query", "jobs", "--at-least", "zero"], ["zero"]),
+                                             (["query", "jobs", "--max-lag", "-1"], ["-1"]),
     (["query", "jobs", "--limit", "many"], ["many"]), (["query", "jobs", "--columns", "job_id,nothing"], ["nothing", "job_id"]),
     (["query", "jobs", "--sort", "nothing"], ["nothing"]), (["query", "results", "--param", "beta"], ["beta", "NAME=VALUE"]),
     (["materialize", "--once", "--log", "ftp://x/y"], ["ftp://x/y", "kafka://"]), (["rebuild", "--view", "nothing"], ["nothing"]),

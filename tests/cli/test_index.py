@@ -38,7 +38,8 @@ def many_events(n_jobs=40, n_results=500, seed=1):
     for job in range(n_jobs):
         yield json.dumps({"type": "JobSubmitted", "job_id": f"job-{job:04}", "occurred_at": events.time_text(10 ** 15 + job * 10 ** 9)})
         for number in range(n_results):
-            event = {"job_id": f"job-{job:04}", "occurred_at": 10 ** 15 + job * 10 ** 9 + number, "kind": "sim", "seed": number, "target": f"t{number % 3}"}
+            event = {"job_id": f"job-{job:04}", "occurred_at": 10 ** 15 + job * 10 ** 9 + number, "kind": "sim", "seed": number,
+                     "target": f"t{number % 3}"}
             if known and rng.random() < 0.4:
                 yield json.dumps({"type": "ResultReused", "result": rng.choice(known), **event})
             else:
@@ -160,7 +161,8 @@ def test_damaged_files(provmat, small, tmp_path):
     """Whatever lies in the directory, the program says so and ends with 1 or 3; it never dies by a signal."""
     _, at = small
     data = open(f"{at}/data.mdb", "rb").read()
-    damages = {"empty": b"", "text": b"hello\n" * 1000, "zeros": bytes(len(data)), "first page": data[:4096], "half": data[:len(data) // 2 // 4096 * 4096],
+    damages = {"empty": b"", "text": b"hello\n" * 1000, "zeros": bytes(len(data)), "first page": data[:4096],
+               "half": data[:len(data) // 2 // 4096 * 4096],
                "last page gone": data[:-4096], "odd length": data[:len(data) // 3 | 1]}
     for name, content in damages.items():
         copy = f"{tmp_path}/{name}"
@@ -171,7 +173,8 @@ def test_damaged_files(provmat, small, tmp_path):
         open(f"{copy}/data.mdb", "wb").write(content)
         for arguments in (["verify"], ["stats"], ["query", "results", "--path-prefix", ""], ["query", "conflicts"]):
             done = provmat("--index", copy, *arguments, check=None)
-            assert done.returncode in (0, 1, 3) if name == "last page gone" else done.returncode == 3, (name, arguments, done.returncode, done.err)
+            assert done.returncode in (0, 1, 3) if name == "last page gone" else done.returncode == 3, (name, arguments, done.returncode,
+                                                                                                        done.err)
             assert done.returncode == 0 or done.err, (name, arguments)
 
 
@@ -402,7 +405,8 @@ def test_stats_tells_end_and_lag(provmat, small, small_data):
     stats = provmat.json_rows("--index", at, "stats")[0]
     place = stats["partitions"][0]
     assert (place["partition"], place["first"], place["end"], place["lag"]) == (0, 0, len(small_data[1]) + 1, 1)
-    assert {"events", "results", "jobs", "pairs", "computed", "reused", "failed", "expected", "reuse_ratio", "unattributed", "conflicts", "quarantined",
+    assert {"events", "results", "jobs", "pairs", "computed", "reused", "failed", "expected", "reuse_ratio", "unattributed", "conflicts",
+            "quarantined",
             "index_bytes", "log", "partitions", "views"} <= set(stats)
     assert stats["index_bytes"] > 0 and log.removeprefix("local:") in stats["log"]
     assert all({"name", "version", "rows", "bytes"} <= set(view) for view in stats["views"]) and stats["views"]
@@ -432,7 +436,8 @@ def test_closed_pipe_is_quiet(provmat, local, index, tmp_path):
     log, at = local(), index()
     provmat.emit(log, many_events(10))
     provmat("materialize", "--once", "--log", log, "--index", at)
-    for command in (["query", "results", "--path-prefix", ""], ["query", "results", "--path-prefix", "", "-f", "csv"], ["replay", "--log", log],
+    for command in (["query", "results", "--path-prefix", ""], ["query", "results", "--path-prefix", "", "-f", "csv"],
+                    ["replay", "--log", log],
                     ["query", "results", "--path-prefix", "", "--sort", "none"], ["query", "results", "--path-prefix", "", "-f", "table"]):
         process = provmat.start(*command, "--index", at)
         assert process.stdout.readline()
@@ -445,7 +450,8 @@ def test_closed_pipe_is_quiet(provmat, local, index, tmp_path):
 def test_output_that_cannot_be_written(provmat, small):
     _, at = small
     with open("/dev/full", "w") as full:
-        done = subprocess.run([PROGRAM, "--index", at, "query", "results", "--path-prefix", ""], stdout=full, stderr=subprocess.PIPE, check=False,
+        done = subprocess.run([PROGRAM, "--index", at, "query", "results", "--path-prefix", ""], stdout=full, stderr=subprocess.PIPE,
+                              check=False,
                               env=provmat.environment)
     assert done.returncode not in (0, -signal.SIGSEGV) and done.stderr, "a full disk is not passed in silence"
 
@@ -482,7 +488,8 @@ def test_replay_from_and_until(provmat, small):
     assert [row["_offset"] for row in rows] == list(range(len(rows))) and {row["_partition"] for row in rows} == {0}
     assert provmat.json_rows("replay", "--log", log, "--from", "0:100") == rows[100:]
     until = rows[120]["occurred_at"]
-    assert provmat.json_rows("replay", "--log", log, "--until", until) == [row for row in rows if events.time_us(row["occurred_at"]) <= events.time_us(until)]
+    assert provmat.json_rows("replay", "--log", log, "--until",
+                             until) == [row for row in rows if events.time_us(row["occurred_at"]) <= events.time_us(until)]
 
 
 def test_materialize_in_many_small_steps(provmat, local, index):

@@ -52,7 +52,8 @@ def test_world(seed, provmat, rawlog, kafka, index, local):
     want = digests(provmat, live)
 
     codec = avro.Codec(ROOT / "schemas")
-    rawlog.append(log, [(rng.randbytes(5), codec.single_object(e["type"], avro.event_to_record(e))) for e in rng.sample(back, len(back) // 4)])
+    rawlog.append(log, [(rng.randbytes(5), codec.single_object(e["type"], avro.event_to_record(e))) for e in rng.sample(back,
+                                                                                                                        len(back) // 4)])
     provmat("materialize", "--once", "--log", log, "--index", live)
     assert digests(provmat, live) == want, f"seed {seed}: re-delivered by another producer"
     provmat("rebuild", "--log", log, "--index", live)
@@ -113,7 +114,8 @@ def test_records_that_cannot_be_applied(provmat, kafka, kafka_address, index, sm
     event = events.read(small_data[1])[0]
     record = codec.single_object(event["type"], avro.event_to_record(event))
     produce_null(kafka_address, topic_of(log))
-    kcat(kafka_address, topic_of(log), 0, "k", [record[:20], record + b"x", b"\xc3\x01" + b"\x11" * 30, b"rubbish", b'{"type":"Nothing"}', b"[]"],
+    kcat(kafka_address, topic_of(log), 0, "k", [record[:20], record + b"x", b"\xc3\x01" + b"\x11" * 30, b"rubbish",
+                                                b'{"type":"Nothing"}', b"[]"],
          tmp_path)
     provmat.emit(log, small_data[1][half:])
     provmat("materialize", "--once", "--log", log, "--index", at)
@@ -128,7 +130,8 @@ def test_records_of_transactions_and_other_keys(provmat, kafka, kafka_address, i
     """JSON by kcat without event_id and occurred_at: the record's own timestamp serves, and a re-reading gives the same."""
     log, at, again = kafka(), index(), index()
     provmat("log", "create", "--log", log, "--partitions", "2")
-    kcat(kafka_address, topic_of(log), 1, "any key", [b'{"type":"ResultComputed","job_id":"by hand","result":"a/b","kind":"sim","loss":1.5}'], tmp_path)
+    kcat(kafka_address, topic_of(log), 1, "any key",
+         [b'{"type":"ResultComputed","job_id":"by hand","result":"a/b","kind":"sim","loss":1.5}'], tmp_path)
     for directory in (at, again):
         provmat("materialize", "--once", "--log", log, "--index", directory)
     assert digests(provmat, at) == digests(provmat, again)
@@ -140,3 +143,50 @@ def test_broker_that_cannot_be_reached(provmat, index):
         done = provmat(*command, "--log", "kafka://127.0.0.1:1/topic", "--index", index(), "-X", "socket.connection.setup.timeout.ms=1000",
                        check=4, timeout=90)
         assert "127.0.0.1:1" in done.err, done.err
+
+
+# ---- Confluent framing, with a real registry ----
+def test_records_framed_for_a_registry(provmat, rawlog, kafka, index, registry_url, small_data):
+    log, at = kafka(), index()
+    setting = ["-X", f"schema.registry.url={registry_url}"]
+    provmat("log", "create", "--log", log, "--partitions", "2")
+    provmat("emit", "--log", log, *setting, input="\n".join(small_data[1]) + "\n")
+    assert {row[4][:1] for row in rawlog.dump(log)} == {b"\0"}
+    provmat("materialize", "--once", "--log", log, "--index", at, *setting)
+    assert list(expected.differences(ProgramAnswers(provmat, at), small_data[2], sample_of(small_data[2], 10))) == []
+    assert len(provmat.json_rows("replay", "--log", log, *setting)) == len(small_data[1])
+
+
+def test_without_the_registry_they_wait_in_the_quarantine(provmat, kafka, index, registry_url, small_data):
+    log, at = kafka(), index()
+    setting = ["-X", f"schema.registry.url={registry_url}"]
+    provmat("log", "create", "--log", log, "--partitions", "1")
+    provmat("emit", "--log", log, *setting, input="\n".join(small_data[1]) + "\n")
+    provmat("materialize", "--once", "--log", log, "--index", at)
+    rows = provmat.json_rows("--index", at, "quarantine", "list")
+    assert len(rows) == len(small_data[1]) and {row["class"] for row in rows} == {"unknown schema"}
+    provmat("--index", at, "quarantine", "retry", *setting)
+    assert provmat("--index", at, "quarantine", "list", check=(0, 1)).stdout == b""
+    assert list(expected.differences(ProgramAnswers(provmat, at), small_data[2], sample_of(small_data[2], 10))) == []
+    assert provmat("--index", at, "verify", "--against-log", *setting)
+
+
+def test_id_that_the_registry_does_not_know(provmat, rawlog, kafka, index, registry_url):
+    log, at = kafka(), index()
+    provmat("log", "create", "--log", log, "--partitions", "1")
+    rawlog.append(log, [(b"k", b"\0" + (987654321).to_bytes(4, "big") + b"body")])
+    provmat.emit(log, generator.world(1)[:3])
+    provmat("materialize", "--once", "--log", log, "--index", at, "-X", f"schema.registry.url={registry_url}")
+    row, = provmat.json_rows("--index", at, "quarantine", "list")
+    assert row["class"] == "unknown schema" and "987654321" in row["reason"]
+    assert provmat.json_rows("--index", at, "stats")[0]["events"] == 3
+
+
+def test_registry_that_is_away(provmat, rawlog, kafka, index):
+    """The record is good, its schema cannot be asked for: nothing is thrown away, materialize says why it stops."""
+    log, at = kafka(), index()
+    provmat("log", "create", "--log", log, "--partitions", "1")
+    rawlog.append(log, [(b"k", b"\0\0\0\0\7body")])
+    done = provmat("materialize", "--once", "--log", log, "--index", at, "-X", "schema.registry.url=http://127.0.0.1:1/", check=4,
+                   timeout=110)
+    assert "127.0.0.1:1" in done.err

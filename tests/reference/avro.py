@@ -1,4 +1,4 @@
-"""Avro by the specification, as far as the released schemas go: canonical form, CRC-64 fingerprint, encoding, decoding, single-object framing.
+"""Avro by the specification, as far as the released schemas go: canonical form, CRC-64 fingerprint, encoding, decoding, framing.
 
 The second opinion on the program's wire format: what this writes the program must read, what the program writes this must read.
 """

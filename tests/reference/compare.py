@@ -87,7 +87,8 @@ def every_filter(world, rng):
     params = sorted({(name, canonical(value)) for f in world.facts.values() for name, value in f.get("params", {}).items() if name})
     for name, value in params + [("x", "2"), ("x", "false"), ("nowhere", "1")]:
         yield f"results --param {name}={value}", lambda a, p=[(name, value)]: a.results(params=p), True
-    pairs = [tuple((name, canonical(value)) for name, value in f["params"].items() if name) for f in world.facts.values() if f.get("params")]
+    pairs = [tuple((name, canonical(value)) for name,
+                   value in f["params"].items() if name) for f in world.facts.values() if f.get("params")]
     for pair in pairs[:2]:
         yield f"results --param {pair}", lambda a, p=pair: a.results(params=p), True
         for job in sorted(world.of_job)[:2]:

@@ -128,7 +128,8 @@ class Generator:
     # ---- events ----
     def event(self):
         path = self.pick(self.paths)
-        type_ = self.random.choices(("ResultComputed", "ResultReused", "ResultFailed", "ResultsExpected", "ResultDiscovered", "ResultDeleted",
+        type_ = self.random.choices(("ResultComputed", "ResultReused", "ResultFailed", "ResultsExpected", "ResultDiscovered",
+                                     "ResultDeleted",
                                      "JobSubmitted", "JobStatusChanged"), (8, 8, 3, 2, 2, 2, 2, 3))[0]
         return getattr(self, "_" + type_)(path)
 
