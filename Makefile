@@ -40,6 +40,7 @@ MAIN_OBJ := $(filter %/cli/main.c.o,$(CLI_OBJS))
 UNIT_OBJS := $(call objects,$(if $(ONLY),$(call sources,$(addprefix tests/unit/,$(ONLY)) tests/support),$(call sources,tests/unit tests/contract tests/support)))
 BENCH_SRCS := $(wildcard bench/*.c)
 BENCH_BINS := $(BENCH_SRCS:%.c=$(B)/%)
+TEST_TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 UNIT := $(B)/unit$(if $(ONLY),-$(subst /,-,$(ONLY)))
 
 # ---- build ---------------------------------------------------------------------------------------------------------------------------
@@ -66,7 +67,7 @@ $(UNIT): $(UNIT_OBJS) $(B)/libprovmat-cli.a $(B)/libprovmat-core.a
 	@echo "  LINK  $@"
 	$(Q)$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CRITERION_LIBS)
 
-$(BENCH_BINS): $(B)/bench/%: $(B)/obj/bench/%.c.o $(B)/libprovmat-core.a
+$(BENCH_BINS) $(TEST_TOOLS): $(B)/%: $(B)/obj/%.c.o $(B)/libprovmat-core.a
 	@echo "  LINK  $@"
 	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 

@@ -4,19 +4,19 @@
 TEST_ARGS = $(if $(PYTEST),-- $(PYTEST))
 
 # The recipes print the program's last line last: nothing may follow it.
-test: $(B)/provmat $(B)/unit
+test: $(B)/provmat $(B)/unit $(TEST_TOOLS)
 	$(Q)tools/test --build $(B) $(TEST_ARGS)
 
 # A planted bug must be caught before the silence of the suite counts (tests/canary).
 asan:
 	$(Q)$(MAKE) FLAVOR=asan asan-suite
 .PHONY: asan-suite asan-unit
-asan-suite: $(B)/provmat $(B)/unit $(B)/canary
+asan-suite: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(B)/canary
 	$(Q)tools/test --build $(B) --sanitizer --canary $(B)/canary $(TEST_ARGS)
 asan-unit:
 	$(Q)$(MAKE) FLAVOR=asan asan-unit-suite
 .PHONY: asan-unit-suite
-asan-unit-suite: $(B)/provmat $(B)/unit $(B)/canary
+asan-unit-suite: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(B)/canary
 	$(Q)tools/test --build $(B) --sanitizer --canary $(B)/canary --no-program
 
 $(B)/canary: $(B)/obj/tests/canary/canary.c.o
@@ -26,7 +26,7 @@ $(B)/canary: $(B)/obj/tests/canary/canary.c.o
 coverage:
 	$(Q)$(MAKE) FLAVOR=coverage coverage-suite
 .PHONY: coverage-suite
-coverage-suite: $(B)/provmat $(B)/unit
+coverage-suite: $(B)/provmat $(B)/unit $(TEST_TOOLS)
 	$(Q)find $(B)/obj -name '*.gcda' -delete
 	$(Q)tools/test --build $(B) $(TEST_ARGS); status=$$?; tools/coverage $(B) && exit $$status
 
