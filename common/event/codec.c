@@ -201,7 +201,7 @@ static int find_fingerprint(struct pm_codec *codec, uint64_t fingerprint, struct
     *ret = sources_find(&codec->files, fingerprint);
     if (*ret) return PM_OK;
     return pm_error_set(err, PM_ESCHEMA, "schema fingerprint %016llx is unknown (put the writer's schema as *.avsc into %s, then: provmat quarantine retry)",
-                        (unsigned long long)fingerprint, codec->schema_dir ? codec->schema_dir : "the schema directory, setting provmat.schema.dir");
+                        (unsigned long long)fingerprint, codec->schema_dir ? codec->schema_dir : "a directory and set provmat.schemas to it");
 }
 
 /* Asks the registry for an id that is not known yet. */
@@ -248,7 +248,7 @@ static int decode_from(struct source *source, struct pm_slice body, struct pm_ar
 
 static int decode_frame(struct pm_codec *codec, const struct pm_frame *frame, struct pm_arena *arena, struct pm_event *ret, struct pm_error *err)
 {
-    struct source *source;
+    struct source *source = NULL;
     enum pm_event_type type;
     if (frame->kind == PM_FRAME_SINGLE_OBJECT) {
         if (__builtin_expect(pm_schema_find(frame->fingerprint, &type), 1)) return pm_event_decode(type, frame->body, ret, err);
