@@ -180,7 +180,7 @@ static size_t terminal_width(FILE *out)
 }
 
 /* Writes what the format has appended. */
-static int flush(struct pm_output *output, bool last, struct pm_error *err)
+static int flush(struct pm_printing *output, bool last, struct pm_error *err)
 {
     bool ok = output->buf.len == 0 || fwrite(output->buf.ptr, 1, output->buf.len, output->out) == output->buf.len;
     pm_buf_clear(&output->buf);
@@ -189,7 +189,7 @@ static int flush(struct pm_output *output, bool last, struct pm_error *err)
     return pm_error_set(err, PM_EIO, "could not write the output: %s", strerror(errno));
 }
 
-static int print(struct pm_rows *rows, const struct pm_format *format, struct pm_output *output, struct pm_error *err)
+static int print(struct pm_rows *rows, const struct pm_format *format, struct pm_printing *output, struct pm_error *err)
 {
     struct pm_value values[PM_COLUMNS_MAX];
     PM_TRY(format->begin(output, err));
@@ -206,7 +206,7 @@ int pm_rows_print(struct pm_rows *rows, FILE *out, const char *wrap, struct pm_e
 {
     bool terminal = isatty(fileno(out)) != 0;
     const struct pm_format *format = rows->format ? rows->format : terminal ? &pm_format_table : &pm_format_ndjson;
-    struct pm_output output = {
+    struct pm_printing output = {
         .columns = rows->shown,
         .n_columns = rows->n_shown,
         .out = out,

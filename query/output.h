@@ -122,7 +122,7 @@ struct pm_list_iter pm_list_iter(const struct pm_value *list);
 /* The fields of the next item; false at the end. */
 bool pm_list_next(struct pm_list_iter *it, struct pm_value ret[PM_LIST_FIELDS_MAX], size_t *ret_count);
 
-struct pm_output { /* one printing */
+struct pm_printing { /* one printing */
     const struct pm_column **columns; /* those asked for, in the order asked for */
     size_t n_columns;
     FILE *out;
@@ -138,10 +138,10 @@ struct pm_output { /* one printing */
 
 struct pm_format {
     const char *name, *help;
-    int (*begin)(struct pm_output *output, struct pm_error *err);
-    int (*row)(struct pm_output *output, const struct pm_value *values, struct pm_error *err); /* one value a column of output->columns */
-    int (*end)(struct pm_output *output, struct pm_error *err); /* only after everything went well */
-    void (*release)(struct pm_output *output);                  /* frees `state`, always; may be NULL */
+    int (*begin)(struct pm_printing *output, struct pm_error *err);
+    int (*row)(struct pm_printing *output, const struct pm_value *values, struct pm_error *err); /* one value a column of output->columns */
+    int (*end)(struct pm_printing *output, struct pm_error *err); /* only after everything went well */
+    void (*release)(struct pm_printing *output);                  /* frees `state`, always; may be NULL */
 };
 extern const struct pm_format *const pm_formats[]; /* ended by NULL */
 extern const struct pm_format pm_format_table, pm_format_json, pm_format_ndjson, pm_format_csv, pm_format_tsv;

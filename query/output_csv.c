@@ -31,7 +31,7 @@ static void tsv_field(struct pm_buf *out, struct pm_slice text)
     }
 }
 
-static int csv_begin(struct pm_output *output, struct pm_error *err)
+static int csv_begin(struct pm_printing *output, struct pm_error *err)
 {
     (void)err;
     for (size_t i = 0; i < output->n_columns; i++) {
@@ -42,7 +42,7 @@ static int csv_begin(struct pm_output *output, struct pm_error *err)
     return PM_OK;
 }
 
-static int csv_row(struct pm_output *output, const struct pm_value *values, struct pm_error *err)
+static int csv_row(struct pm_printing *output, const struct pm_value *values, struct pm_error *err)
 {
     (void)err;
     struct pm_buf *scratch = &output->scratch;
@@ -56,7 +56,7 @@ static int csv_row(struct pm_output *output, const struct pm_value *values, stru
     return PM_OK;
 }
 
-static int tsv_begin(struct pm_output *output, struct pm_error *err)
+static int tsv_begin(struct pm_printing *output, struct pm_error *err)
 {
     (void)err;
     for (size_t i = 0; i < output->n_columns; i++) {
@@ -67,7 +67,7 @@ static int tsv_begin(struct pm_output *output, struct pm_error *err)
     return PM_OK;
 }
 
-static int tsv_row(struct pm_output *output, const struct pm_value *values, struct pm_error *err)
+static int tsv_row(struct pm_printing *output, const struct pm_value *values, struct pm_error *err)
 {
     (void)err;
     struct pm_buf *scratch = &output->scratch;
@@ -81,7 +81,7 @@ static int tsv_row(struct pm_output *output, const struct pm_value *values, stru
     return PM_OK;
 }
 
-static int nothing(struct pm_output *output, struct pm_error *err)
+static int nothing(struct pm_printing *output, struct pm_error *err)
 {
     (void)output;
     (void)err;

@@ -71,7 +71,7 @@ void pm_value_json(struct pm_buf *out, const struct pm_value *value)
     }
 }
 
-static void object(struct pm_output *output, const struct pm_value *values)
+static void object(struct pm_printing *output, const struct pm_value *values)
 {
     struct pm_buf *out = &output->buf;
     for (size_t i = 0; i < output->n_columns; i++) {
@@ -83,14 +83,14 @@ static void object(struct pm_output *output, const struct pm_value *values)
     pm_buf_byte(out, '}');
 }
 
-static int nothing(struct pm_output *output, struct pm_error *err)
+static int nothing(struct pm_printing *output, struct pm_error *err)
 {
     (void)output;
     (void)err;
     return PM_OK;
 }
 
-static int ndjson_row(struct pm_output *output, const struct pm_value *values, struct pm_error *err)
+static int ndjson_row(struct pm_printing *output, const struct pm_value *values, struct pm_error *err)
 {
     (void)err;
     object(output, values);
@@ -99,16 +99,16 @@ static int ndjson_row(struct pm_output *output, const struct pm_value *values, s
 }
 
 /* The document is an array, the one object, or an object with the rows and what stands beside them. */
-static bool bare_object(const struct pm_output *output) { return output->one && !output->wrap; }
+static bool bare_object(const struct pm_printing *output) { return output->one && !output->wrap; }
 
-static int json_begin(struct pm_output *output, struct pm_error *err)
+static int json_begin(struct pm_printing *output, struct pm_error *err)
 {
     (void)err;
     if (!bare_object(output)) pm_buf_cstr(&output->buf, output->wrap ? "{\"rows\":[" : "[");
     return PM_OK;
 }
 
-static int json_row(struct pm_output *output, const struct pm_value *values, struct pm_error *err)
+static int json_row(struct pm_printing *output, const struct pm_value *values, struct pm_error *err)
 {
     (void)err;
     if (!bare_object(output)) pm_buf_cstr(&output->buf, output->n_before ? ",\n" : "\n");
@@ -116,7 +116,7 @@ static int json_row(struct pm_output *output, const struct pm_value *values, str
     return PM_OK;
 }
 
-static int json_end(struct pm_output *output, struct pm_error *err)
+static int json_end(struct pm_printing *output, struct pm_error *err)
 {
     (void)err;
     if (!bare_object(output)) pm_buf_cstr(&output->buf, output->n_before ? "\n]" : "]");

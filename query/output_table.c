@@ -57,7 +57,7 @@ static void cell_text(struct pm_buf *out, const struct pm_value *value, const ch
     }
 }
 
-static int table_begin(struct pm_output *output, struct pm_error *err)
+static int table_begin(struct pm_printing *output, struct pm_error *err)
 {
     (void)err;
     /* Widths of characters follow LC_CTYPE. Nothing else of the locale is taken: numbers keep their point. */
@@ -71,7 +71,7 @@ static int table_begin(struct pm_output *output, struct pm_error *err)
     return PM_OK;
 }
 
-static void begin_block(struct pm_output *output, struct table *table)
+static void begin_block(struct pm_printing *output, struct table *table)
 {
     table->scols = scols_new_table();
     if (!table->scols) failed("scols_new_table");
@@ -88,7 +88,7 @@ static void begin_block(struct pm_output *output, struct table *table)
     table->n_rows = 0;
 }
 
-static int end_block(struct pm_output *output, struct table *table, struct pm_error *err)
+static int end_block(struct pm_printing *output, struct table *table, struct pm_error *err)
 {
     if (!table->scols) return PM_OK;
     int rc = scols_print_table(table->scols);
@@ -99,7 +99,7 @@ static int end_block(struct pm_output *output, struct table *table, struct pm_er
 }
 
 /* One object: a line a member, a list an item a line. */
-static void lines(struct pm_output *output, const struct table *table, const struct pm_value *values)
+static void lines(struct pm_printing *output, const struct table *table, const struct pm_value *values)
 {
     for (size_t i = 0; i < output->n_columns; i++) {
         char between[PM_COLUMNS_MAX * 2];
@@ -113,7 +113,7 @@ static void lines(struct pm_output *output, const struct table *table, const str
     }
 }
 
-static int table_row(struct pm_output *output, const struct pm_value *values, struct pm_error *err)
+static int table_row(struct pm_printing *output, const struct pm_value *values, struct pm_error *err)
 {
     struct table *table = output->state;
     if (output->one) {
@@ -133,12 +133,12 @@ static int table_row(struct pm_output *output, const struct pm_value *values, st
     return ++table->n_rows < BLOCK_ROWS ? PM_OK : end_block(output, table, err);
 }
 
-static int table_end(struct pm_output *output, struct pm_error *err)
+static int table_end(struct pm_printing *output, struct pm_error *err)
 {
     return end_block(output, output->state, err);
 }
 
-static void table_release(struct pm_output *output)
+static void table_release(struct pm_printing *output)
 {
     struct table *table = output->state;
     if (!table) return;
