@@ -43,7 +43,8 @@ static void show_progress(void *arg, const struct pm_emit_counts *counts)
 
 static bool is_stdin(const char *file) { return !strcmp(file, "-"); }
 
-/* Every file is looked at before anything is appended: a name that is wrong must not leave half of the files in the log. */
+/* Every file is looked at before anything is appended: a name that is wrong must not leave half of the files in the
+ * log. */
 static int check_files(struct run *run, struct pm_error *err)
 {
     for (size_t i = 0; i < run->cli->n_operands; i++) {
@@ -51,8 +52,10 @@ static int check_files(struct run *run, struct pm_error *err)
         struct stat st;
         if (is_stdin(file)) continue;
         if (stat(file, &st) != 0 || access(file, R_OK) != 0)
-            return pm_error_set(err, PM_EUSAGE, "could not open \"%s\": %s; nothing was appended", file, strerror(errno));
-        if (S_ISDIR(st.st_mode)) return pm_error_set(err, PM_EUSAGE, "\"%s\" is a directory; emit reads files of JSON lines", file);
+            return pm_error_set(err, PM_EUSAGE, "could not open \"%s\": %s; nothing was appended", file,
+                                strerror(errno));
+        if (S_ISDIR(st.st_mode))
+            return pm_error_set(err, PM_EUSAGE, "\"%s\" is a directory; emit reads files of JSON lines", file);
         if (S_ISREG(st.st_mode)) run->bytes_total += (uint64_t)st.st_size;
     }
     return PM_OK;
@@ -68,21 +71,24 @@ static int emit_file(struct pm_emit *emit, const char *file, struct pm_error *er
     return rc;
 }
 
-static int emit_files(struct pm_emit *emit, const struct pm_cli *cli, const volatile sig_atomic_t *stop, struct pm_error *err)
+static int emit_files(struct pm_emit *emit, const struct pm_cli *cli, const volatile sig_atomic_t *stop,
+                      struct pm_error *err)
 {
     if (cli->n_operands == 0) PM_TRY(emit_file(emit, "-", err));
     for (size_t i = 0; i < cli->n_operands && !*stop; i++) PM_TRY(emit_file(emit, cli->operands[i], err));
     return pm_emit_finish(emit, err);
 }
 
-/* The last line. After a failure it tells what is in the log all the same: what the log acknowledged, now that it is asked once more. */
+/* The last line. After a failure it tells what is in the log all the same: what the log acknowledged, now that it is
+ * asked once more. */
 static void summary(const struct pm_cli *cli, struct pm_log *log, const struct pm_emit *emit, int rc)
 {
     struct pm_emit_counts counts = pm_emit_counts(emit);
     char taken[32], rejected[32];
     if (rc == PM_OK) {
-        pm_cli_note(cli, "%s event%s %s, %s rejected", pm_count_format(counts.taken, taken), counts.taken == 1 ? "" : "s",
-                    log ? "appended" : "checked, nothing appended", pm_count_format(counts.rejected, rejected));
+        pm_cli_note(cli, "%s event%s %s, %s rejected", pm_count_format(counts.taken, taken),
+                    counts.taken == 1 ? "" : "s", log ? "appended" : "checked, nothing appended",
+                    pm_count_format(counts.rejected, rejected));
         return;
     }
     struct pm_error ignored;
@@ -91,12 +97,15 @@ static void summary(const struct pm_cli *cli, struct pm_log *log, const struct p
         if (pm_log_flush(log, &ignored) != PM_OK) counts.taken = pm_log_acknowledged(log);
         acknowledged = pm_log_acknowledged(log);
     }
-    pm_cli_warn("stopped: %s event%s appended, %s rejected, the rest was not read; emit the same input again when the cause is mended: what is there already "
+    pm_cli_warn("stopped: %s event%s appended, %s rejected, the rest was not read; emit the same input again when the "
+                "cause is mended: what is there already "
                 "changes no answer",
-                pm_count_format(acknowledged, taken), acknowledged == 1 ? "" : "s", pm_count_format(counts.rejected, rejected));
+                pm_count_format(acknowledged, taken), acknowledged == 1 ? "" : "s",
+                pm_count_format(counts.rejected, rejected));
 }
 
-static int run_emit(struct run *run, struct pm_log *log, const volatile sig_atomic_t *stop, uint64_t *ret_rejected, struct pm_error *err)
+static int run_emit(struct run *run, struct pm_log *log, const volatile sig_atomic_t *stop, uint64_t *ret_rejected,
+                    struct pm_error *err)
 {
     const struct pm_cli *cli = run->cli;
     struct pm_emit_options options = {.log = log,

@@ -10,7 +10,8 @@ int pm_cmd_log_create(struct pm_cli *cli, struct pm_error *err)
     options.mode = PM_LOG_ADMIN;
     uint64_t n = pm_cli_count(cli, "partitions", 0);
     if (pm_cli_flag(cli, "partitions") && (n == 0 || n > PM_LOG_PARTITIONS_MAX))
-        return pm_error_set(err, PM_EUSAGE, "--partitions: %llu is not within 1..%d", (unsigned long long)n, PM_LOG_PARTITIONS_MAX);
+        return pm_error_set(err, PM_EUSAGE, "--partitions: %llu is not within 1..%d", (unsigned long long)n,
+                            PM_LOG_PARTITIONS_MAX);
     PM_TRY(pm_log_create(url, &options, (int)n, err));
     pm_cli_note(cli, "made the log %s", url);
     return PM_OK;
@@ -43,12 +44,10 @@ static void add_setting(void *arg, const char *name, const char *value, const ch
 {
     struct settings *s = arg;
     pm_buf_byte(&s->json, s->json.len ? ',' : '{');
-    pm_json_string(&s->json, pm_slice_cstr(name));
+    pm_json_put_string(&s->json, pm_slice_cstr(name));
     pm_buf_byte(&s->json, ':');
-    if (value)
-        pm_json_string(&s->json, pm_slice_cstr(value));
-    else
-        pm_buf_cstr(&s->json, "null");
+    if (value) pm_json_put_string(&s->json, pm_slice_cstr(value));
+    else pm_buf_cstr(&s->json, "null");
     if (warning) pm_buf_bytes(&s->warnings, warning, strlen(warning) + 1);
 }
 
@@ -85,7 +84,8 @@ static int add_row(struct pm_rows *rows, struct pm_log *log, struct settings *se
     pm_buf_cstr(&settings->json, settings->json.len ? "}" : "{}");
     pm_row_json(rows, pm_buf_slice(&settings->json));
     pm_row_list_begin(rows);
-    for (size_t i = 0; i < settings->warnings.len; i += strlen(settings->warnings.ptr + i) + 1) pm_row_cstr(rows, settings->warnings.ptr + i);
+    for (size_t i = 0; i < settings->warnings.len; i += strlen(settings->warnings.ptr + i) + 1)
+        pm_row_cstr(rows, settings->warnings.ptr + i);
     pm_row_list_end(rows);
     return pm_row_end(rows, err);
 }

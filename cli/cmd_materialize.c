@@ -26,8 +26,9 @@ int pm_cmd_materialize(struct pm_cli *cli, struct pm_error *err)
     PM_TRY(pm_materialize(&options, once, &result, err));
     pm_progress_clear();
     double seconds = (double)(pm_time_monotonic_us() - started_us) / 1e6;
-    pm_cli_note(cli, "%s record%s applied in %.1f s, %s of them to the quarantine%s", pm_count_format(result.applied, applied),
-                result.applied == 1 ? "" : "s", seconds, pm_count_format(result.quarantined, quarantined),
+    pm_cli_note(cli, "%s record%s applied in %.1f s, %s of them to the quarantine%s",
+                pm_count_format(result.applied, applied), result.applied == 1 ? "" : "s", seconds,
+                pm_count_format(result.quarantined, quarantined),
                 result.quarantined ? "; `provmat quarantine list` shows them" : "");
     return PM_OK;
 }

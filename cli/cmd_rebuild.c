@@ -24,7 +24,9 @@ int pm_cmd_rebuild(struct pm_cli *cli, struct pm_error *err)
     int64_t until_us = pm_cli_time(cli, "until", INT64_MAX);
     if (view) PM_TRY(check_view(view, err));
     if (view && until_us != INT64_MAX)
-        return pm_error_set(err, PM_EUSAGE, "--view and --until cannot go together: a part of an index cannot end earlier than the rest");
+        return pm_error_set(
+            err, PM_EUSAGE,
+            "--view and --until cannot go together: a part of an index cannot end earlier than the rest");
     struct pm_consumer_options options = pm_consume_options(cli, true);
     struct pm_consumer_result result = {0};
     char applied[32], quarantined[32];
@@ -37,8 +39,9 @@ int pm_cmd_rebuild(struct pm_cli *cli, struct pm_error *err)
     }
     PM_TRY(rc);
     double seconds = (double)(pm_time_monotonic_us() - started_us) / 1e6;
-    pm_cli_note(cli, "rebuilt %s%s in %s from %s record%s in %.1f s, %s of them in the quarantine", view ? "view " : "the index", view ? view : "",
-                cli->index_dir, pm_count_format(result.applied, applied), result.applied == 1 ? "" : "s", seconds,
+    pm_cli_note(cli, "rebuilt %s%s in %s from %s record%s in %.1f s, %s of them in the quarantine",
+                view ? "view " : "the index", view ? view : "", cli->index_dir,
+                pm_count_format(result.applied, applied), result.applied == 1 ? "" : "s", seconds,
                 pm_count_format(result.quarantined, quarantined));
     return PM_OK;
 }

@@ -1,6 +1,7 @@
 /* cmd_replay.c: `provmat replay`: the log's records -> events -> lines in the form that emit reads.
  *
- * Partitions come one after the other, each up to the end that it had at the start: the output of a log that nobody appends to is always the same. */
+ * Partitions come one after the other, each up to the end that it had at the start: the output of a log that nobody
+ * appends to is always the same. */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -42,17 +43,18 @@ static int read_ranges(struct replay *r, struct pm_error *err)
 {
     PM_TRY(pm_log_partitions(r->log, &r->n_partitions, err));
     r->ranges = pm_calloc((size_t)r->n_partitions, sizeof *r->ranges);
-    for (int32_t p = 0; p < r->n_partitions; p++) PM_TRY(pm_log_offsets(r->log, p, &r->ranges[p].from, &r->ranges[p].end, err));
+    for (int32_t p = 0; p < r->n_partitions; p++)
+        PM_TRY(pm_log_offsets(r->log, p, &r->ranges[p].from, &r->ranges[p].end, err));
 
     const struct pm_given *given;
     for (size_t at = 0; (given = pm_cli_next(r->cli, "from", &at));) {
         if (given->partition >= r->n_partitions)
-            return pm_error_set(err, PM_EUSAGE, "--from %s: the log has %d partition%s, 0..%d", given->value, r->n_partitions,
-                                r->n_partitions == 1 ? "" : "s", r->n_partitions - 1);
+            return pm_error_set(err, PM_EUSAGE, "--from %s: the log has %d partition%s, 0..%d", given->value,
+                                r->n_partitions, r->n_partitions == 1 ? "" : "s", r->n_partitions - 1);
         struct range *range = &r->ranges[given->partition];
         if ((int64_t)given->count < range->from || (int64_t)given->count > range->end)
-            return pm_error_set(err, PM_EUSAGE, "--from %s: partition %d holds offsets %lld..%lld", given->value, given->partition,
-                                (long long)range->from, (long long)range->end - 1);
+            return pm_error_set(err, PM_EUSAGE, "--from %s: partition %d holds offsets %lld..%lld", given->value,
+                                given->partition, (long long)range->from, (long long)range->end - 1);
         range->from = (int64_t)given->count;
     }
     for (int32_t p = 0; p < r->n_partitions; p++) r->total += (uint64_t)(r->ranges[p].end - r->ranges[p].from);
@@ -84,7 +86,8 @@ static void show_progress(struct replay *r)
                                    .done = r->done,
                                    .total = r->total,
                                    .events_per_s = rate,
-                                   .seconds_left = rate > 0 && r->total > r->done ? (double)(r->total - r->done) / rate : -1};
+                                   .seconds_left = rate > 0 && r->total > r->done ? (double)(r->total - r->done) / rate
+                                                                                  : -1};
     pm_progress_show(r->cli, &progress);
 }
 
@@ -101,7 +104,8 @@ static void append_number(struct pm_buf *buf, int64_t number)
 }
 
 /* A record that is no event is told and counted; only an error that is not about the record ends the replay. */
-static int print_record(struct replay *r, const struct pm_log_record *record, struct pm_buf *place, struct pm_error *err)
+static int print_record(struct replay *r, const struct pm_log_record *record, struct pm_buf *place,
+                        struct pm_error *err)
 {
     struct pm_event ev;
     struct pm_error own = {0};
@@ -144,7 +148,8 @@ static int print_batch(struct replay *r, const struct pm_log_batch *batch, int32
     pm_buf_release(&place);
     for (size_t i = 0; i < batch->n_faults && rc == PM_OK; i++) {
         const struct pm_log_fault *fault = &batch->faults[i];
-        if (fault->partition < 0 || fault->partition == partition) rc = pm_error_set(err, fault->error.code, "%s", fault->error.text);
+        if (fault->partition < 0 || fault->partition == partition)
+            rc = pm_error_set(err, fault->error.code, "%s", fault->error.text);
     }
     return rc;
 }
@@ -169,7 +174,8 @@ static int replay_partition(struct replay *r, int32_t partition, struct pm_error
         position = pm_log_position(r->log, partition);
         if (position != before) last_us = now;
         if (now - last_us > STALL_US)
-            return pm_error_set(err, PM_ETIMEOUT, "the log delivered nothing for %lld s: partition %d stands at offset %lld of %lld",
+            return pm_error_set(err, PM_ETIMEOUT,
+                                "the log delivered nothing for %lld s: partition %d stands at offset %lld of %lld",
                                 STALL_US / 1000000, partition, (long long)position, (long long)range->end);
     }
     return PM_OK;
@@ -194,7 +200,8 @@ int pm_cmd_replay(struct pm_cli *cli, struct pm_error *err)
     pm_progress_clear();
     if (rc == PM_OK && r.bad) {
         char bad[32];
-        pm_cli_note(cli, "%s record%s could not be read as an event", pm_count_format(r.bad, bad), r.bad == 1 ? "" : "s");
+        pm_cli_note(cli, "%s record%s could not be read as an event", pm_count_format(r.bad, bad),
+                    r.bad == 1 ? "" : "s");
         rc = pm_error_set(err, PM_EFORMAT, "%s", "");
     }
     pm_codec_close(r.codec);

@@ -3,8 +3,9 @@
 #include "query/output.h"
 
 static const struct pm_column columns[] = {
-    {.name = "view", .type = PM_COLUMN_TEXT},  {.name = "version", .type = PM_COLUMN_INT}, {.name = "rows", .type = PM_COLUMN_INT},
-    {.name = "digest", .type = PM_COLUMN_TEXT}, {.name = "ok", .type = PM_COLUMN_BOOL},
+    {.name = "view", .type = PM_COLUMN_TEXT}, {.name = "version", .type = PM_COLUMN_INT},
+    {.name = "rows", .type = PM_COLUMN_INT},  {.name = "digest", .type = PM_COLUMN_TEXT},
+    {.name = "ok", .type = PM_COLUMN_BOOL},
 };
 
 struct verify {
@@ -40,9 +41,11 @@ static int verify(struct pm_cli *cli, struct verify *v, struct pm_error *err)
     if (v->rc != PM_OK) return pm_error_set(err, (enum pm_code)v->rc, "%s", v->err.text);
     PM_TRY(pm_rows_print(v->rows, stdout, NULL, err));
     fflush(stdout);
-    for (size_t i = 0; i < v->differences.len; i += strlen(v->differences.ptr + i) + 1) pm_cli_warn("%s", v->differences.ptr + i);
+    for (size_t i = 0; i < v->differences.len; i += strlen(v->differences.ptr + i) + 1)
+        pm_cli_warn("%s", v->differences.ptr + i);
     if (rc == PM_OK) return PM_OK;
-    return pm_error_set(err, PM_EDIFFERS, "the check found a difference; `provmat rebuild` makes the index anew from the log");
+    return pm_error_set(err, PM_EDIFFERS,
+                        "the check found a difference; `provmat rebuild` makes the index anew from the log");
 }
 
 int pm_cmd_verify(struct pm_cli *cli, struct pm_error *err)

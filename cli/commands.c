@@ -11,7 +11,8 @@ const struct pm_option pm_options_global[] = {
      "how rows are printed: table, json, ndjson, csv or tsv (default: table on a terminal, else ndjson)"},
     {"property", 'X', PM_OPTION_TEXT, true, "NAME=VALUE", NULL,
      "a setting, given to librdkafka as it stands; \"list\" prints all names, \"dump\" all values"},
-    {"config", 'F', PM_OPTION_FILE, false, "FILE", NULL, "a file of NAME=VALUE lines (PROVMAT_CONFIG; default ~/.config/provmat.conf)"},
+    {"config", 'F', PM_OPTION_FILE, false, "FILE", NULL,
+     "a file of NAME=VALUE lines (PROVMAT_CONFIG; default ~/.config/provmat.conf)"},
     {"quiet", 'q', PM_OPTION_FLAG, false, NULL, NULL, "no progress and no summary on stderr; errors are still told"},
     {"help", 'h', PM_OPTION_FLAG, false, NULL, NULL, "show this help"},
     {"version", 'V', PM_OPTION_FLAG, false, NULL, NULL, "show the version"},
@@ -28,7 +29,8 @@ const struct pm_option pm_options_rows[] = {
 const struct pm_option pm_options_fresh[] = {
     {"at-least", 0, PM_OPTION_PLACE, true, "PARTITION:OFFSET", NULL,
      "refuse to answer (exit 5) unless the record at OFFSET has been applied; repeatable"},
-    {"max-lag", 0, PM_OPTION_COUNT, false, "EVENTS", NULL, "refuse to answer (exit 5) when the index is more than EVENTS records behind the log"},
+    {"max-lag", 0, PM_OPTION_COUNT, false, "EVENTS", NULL,
+     "refuse to answer (exit 5) when the index is more than EVENTS records behind the log"},
     {0},
 };
 
@@ -49,30 +51,34 @@ const struct pm_command pm_commands[] = {
         .operand_choices = "FILE",
         .operands_max = 1000000,
         .description =
-            "Reads one JSON object a line from each FILE (from stdin when there is none, or for \"-\"), checks it, and appends it to the log. A line that "
-            "breaks a rule is reported on stderr as FILE:LINE: reason; the others are still appended, and the exit status is 6.\n\n"
-            "The last line on stderr tells how many were appended and how many rejected. It is printed only after the log has acknowledged every "
-            "one of them. Emitting the same file again changes no answer: events are known by their event_id, which is derived from the "
-            "other fields when a line has none.\n\n"
+            "Reads one JSON object a line from each FILE (from stdin when there is none, or for \"-\"), checks it, and "
+            "appends it to the log. A line that breaks a rule is reported on stderr as FILE:LINE: reason; the others "
+            "are still appended, and the exit status is 6.\n\n"
+            "The last line on stderr tells how many were appended and how many rejected. It is printed only after the "
+            "log has acknowledged every one of them. Emitting the same file again changes no answer: events are known "
+            "by their event_id, which is derived from the other fields when a line has none.\n\n"
             "Empty lines are skipped. When stdin pauses, what was read so far is made durable.",
-        .options = {{"dry-run", 0, PM_OPTION_FLAG, false, NULL, NULL, "check the lines and append nothing; needs no log"}},
-        .examples = {{"append a file to the default log", "provmat emit examples/week/events.ndjson"},
-                     {"check a file first", "provmat emit --dry-run examples/week/events.ndjson"},
-                     {"one event by hand",
-                      "echo '{\"type\":\"JobStatusChanged\",\"job_id\":\"job-1\",\"status\":\"running\"}' | provmat emit"}},
+        .options = {{"dry-run", 0, PM_OPTION_FLAG, false, NULL, NULL,
+                     "check the lines and append nothing; needs no log"}},
+        .examples =
+            {{"append a file to the default log", "provmat emit examples/week/events.ndjson"},
+             {"check a file first", "provmat emit --dry-run examples/week/events.ndjson"},
+             {"one event by hand",
+              "echo '{\"type\":\"JobStatusChanged\",\"job_id\":\"job-1\",\"status\":\"running\"}' | provmat emit"}},
         .run = pm_cmd_emit,
     },
     {
         .name = "replay",
         .summary = "print the log's events in the form that emit reads",
-        .description =
-            "Prints every event of the log as one JSON object a line, with the place where it stands as _partition and _offset (emit ignores both). "
-            "Partitions come one after the other, each in the order of its offsets, up to the end that the log had at the start.\n\n"
-            "A record that is no event is reported on stderr as PARTITION:OFFSET: reason; the others are still printed, and the exit "
-            "status is 6.",
-        .options = {{"from", 0, PM_OPTION_PLACE, true, "PARTITION:OFFSET", NULL,
-                     "start at this offset of that partition; repeatable; other partitions start at their first offset"},
-                    {"until", 0, PM_OPTION_TIME, false, "TIME", NULL, "leave out events that occurred later"}},
+        .description = "Prints every event of the log as one JSON object a line, with the place where it stands as "
+                       "_partition and _offset (emit ignores both). Partitions come one after the other, each in the "
+                       "order of its offsets, up to the end that the log had at the start.\n\n"
+                       "A record that is no event is reported on stderr as PARTITION:OFFSET: reason; the others are "
+                       "still printed, and the exit status is 6.",
+        .options =
+            {{"from", 0, PM_OPTION_PLACE, true, "PARTITION:OFFSET", NULL,
+              "start at this offset of that partition; repeatable; other partitions start at their first offset"},
+             {"until", 0, PM_OPTION_TIME, false, "TIME", NULL, "leave out events that occurred later"}},
         .examples = {{"all events", "provmat replay"},
                      {"count them by type", "provmat replay | jq -r .type | sort | uniq -c"},
                      {"copy a log", "provmat replay | provmat emit --log local:copy"},
@@ -82,11 +88,12 @@ const struct pm_command pm_commands[] = {
     {
         .name = "materialize",
         .summary = "bring the index up to date with the log",
-        .description =
-            "Reads the log from where the index stands and applies every event. Follows the log until SIGINT or SIGTERM, which ends it cleanly with "
-            "exit status 0; with --once it ends when the end that the log had at the start is reached.\n\n"
-            "The index is made when there is none; it remembers its log and refuses another one. One process at a time may materialize "
-            "an index; queries may run meanwhile. A record that cannot be applied goes to the quarantine and stops nothing.",
+        .description = "Reads the log from where the index stands and applies every event. Follows the log until "
+                       "SIGINT or SIGTERM, which ends it cleanly with exit status 0; with --once it ends when the end "
+                       "that the log had at the start is reached.\n\n"
+                       "The index is made when there is none; it remembers its log and refuses another one. One "
+                       "process at a time may materialize an index; queries may run meanwhile. A record that cannot be "
+                       "applied goes to the quarantine and stops nothing.",
         .options = {{"once", 0, PM_OPTION_FLAG, false, NULL, NULL, "end at the end that the log had at the start"}},
         .examples = {{"up to now", "provmat materialize --once"},
                      {"follow a topic", "provmat materialize --log kafka://localhost:9092/provenance"}},
@@ -99,7 +106,8 @@ const struct pm_command pm_commands[] = {
         .operands_min = 1,
         .operands_max = 1,
         .takes = PM_TAKES_ROWS | PM_TAKES_FRESH,
-        .description = "Prints one row: what the job is, its status, and its results counted by role. JOB is the whole job id or a prefix that only one job has.",
+        .description = "Prints one row: what the job is, its status, and its results counted by role. JOB is the whole "
+                       "job id or a prefix that only one job has.",
         .examples = {{"one job", "provmat query job job-7c81d4ef"},
                      {"only the counts", "provmat query job job-7c81d4ef --columns computed,reused,missing"}},
         .run = pm_cmd_query_job,
@@ -108,9 +116,12 @@ const struct pm_command pm_commands[] = {
         .name = "query jobs",
         .summary = "jobs, newest first, or the jobs that used a result",
         .takes = PM_TAKES_ROWS | PM_TAKES_FRESH,
-        .description = "Prints a row a job, newest first_at first. With --result the rows are the jobs of that result and the role each of them has.",
-        .options = {{"result", 0, PM_OPTION_TEXT, false, "PATH", NULL, "the jobs that computed, reused, failed or expected this result"},
-                    {"bundle", 0, PM_OPTION_TEXT, false, "DIGEST-PREFIX", NULL, "jobs of this bundle (at least 6 digits)"},
+        .description = "Prints a row a job, newest first_at first. With --result the rows are the jobs of that result "
+                       "and the role each of them has.",
+        .options = {{"result", 0, PM_OPTION_TEXT, false, "PATH", NULL,
+                     "the jobs that computed, reused, failed or expected this result"},
+                    {"bundle", 0, PM_OPTION_TEXT, false, "DIGEST-PREFIX", NULL,
+                     "jobs of this bundle (at least 6 digits)"},
                     {"status", 0, PM_OPTION_CHOICE, false, "STATUS", STATUSES, "jobs in this status: " STATUSES},
                     {"since", 0, PM_OPTION_TIME, false, "TIME", NULL, "jobs whose first_at is at or after TIME"},
                     {"until", 0, PM_OPTION_TIME, false, "TIME", NULL, "jobs whose first_at is before TIME"}},
@@ -127,26 +138,32 @@ const struct pm_command pm_commands[] = {
         .operands_min = 1,
         .operands_max = 1,
         .takes = PM_TAKES_ROWS | PM_TAKES_FRESH,
-        .description = "Prints one row with everything that is known of a result. PATH is the whole path or a prefix that only one result has.",
-        .examples = {{"one result", "provmat query result token/v1/sims/4f446dbc7bd0/fa/05/params_c3e04bb3/seed_2503804040"}},
+        .description = "Prints one row with everything that is known of a result. PATH is the whole path or a prefix "
+                       "that only one result has.",
+        .examples = {{"one result",
+                      "provmat query result token/v1/sims/4f446dbc7bd0/fa/05/params_c3e04bb3/seed_2503804040"}},
         .run = pm_cmd_query_result,
     },
     {
         .name = "query results",
         .summary = "results, by job, bundle, target, parameter or path",
         .takes = PM_TAKES_ROWS | PM_TAKES_FRESH,
-        .description =
-            "Prints a row a result, by path. At least one of the filters must be given; when several are, all must hold.\n\n"
-            "--param NAME=VALUE compares with the parameter's canonical JSON text: beta=0.5; n=1 is not n=1.0; a bare word is a string.",
-        .options = {{"job", 0, PM_OPTION_TEXT, false, "JOB", NULL, "the results of this job, with the role that it has for each"},
-                    {"role", 0, PM_OPTION_CHOICE, false, "ROLE", "computed|reused|failed|expected", "with --job: only pairs shown in this role"},
-                    {"missing", 0, PM_OPTION_FLAG, false, NULL, NULL, "with --job: only what was expected and is not there"},
-                    {"kind", 0, PM_OPTION_CHOICE, false, "KIND", "sim|agg", "only simulations (sim) or aggregations (agg)"},
-                    {"bundle", 0, PM_OPTION_TEXT, false, "DIGEST-PREFIX", NULL, "results of this bundle (at least 6 digits)"},
-                    {"target", 0, PM_OPTION_TEXT, false, "NAME", NULL, "results for this target"},
-                    {"unattributed", 0, PM_OPTION_FLAG, false, NULL, NULL, "results that no job computed"},
-                    {"path-prefix", 0, PM_OPTION_TEXT, false, "P", NULL, "results whose path begins so"},
-                    {"param", 0, PM_OPTION_TEXT, true, "NAME=VALUE", NULL, "results with this parameter; repeatable"}},
+        .description = "Prints a row a result, by path. At least one of the filters must be given; when several are, "
+                       "all must hold.\n\n"
+                       "--param NAME=VALUE compares with the parameter's canonical JSON text: beta=0.5; n=1 is not "
+                       "n=1.0; a bare word is a string.",
+        .options =
+            {{"job", 0, PM_OPTION_TEXT, false, "JOB", NULL,
+              "the results of this job, with the role that it has for each"},
+             {"role", 0, PM_OPTION_CHOICE, false, "ROLE", "computed|reused|failed|expected",
+              "with --job: only pairs shown in this role"},
+             {"missing", 0, PM_OPTION_FLAG, false, NULL, NULL, "with --job: only what was expected and is not there"},
+             {"kind", 0, PM_OPTION_CHOICE, false, "KIND", "sim|agg", "only simulations (sim) or aggregations (agg)"},
+             {"bundle", 0, PM_OPTION_TEXT, false, "DIGEST-PREFIX", NULL, "results of this bundle (at least 6 digits)"},
+             {"target", 0, PM_OPTION_TEXT, false, "NAME", NULL, "results for this target"},
+             {"unattributed", 0, PM_OPTION_FLAG, false, NULL, NULL, "results that no job computed"},
+             {"path-prefix", 0, PM_OPTION_TEXT, false, "P", NULL, "results whose path begins so"},
+             {"param", 0, PM_OPTION_TEXT, true, "NAME=VALUE", NULL, "results with this parameter; repeatable"}},
         .examples = {{"what a job reused", "provmat query results --job job-7c81d4ef --role reused"},
                      {"what it still lacks", "provmat query results --job job-7c81d4ef --missing"},
                      {"what nobody has claimed", "provmat query results --unattributed"},
@@ -157,41 +174,50 @@ const struct pm_command pm_commands[] = {
         .name = "query conflicts",
         .summary = "fields for which the log holds two different values",
         .takes = PM_TAKES_ROWS | PM_TAKES_FRESH,
-        .description = "Prints a row a field of a result or job for which events disagree, with each value and the event that carries it. The first value is the one shown as "
-                       "the fact.",
+        .description = "Prints a row a field of a result or job for which events disagree, with each value and the "
+                       "event that carries it. The first value is the one shown as the fact.",
         .options = {{"class", 0, PM_OPTION_CHOICE, false, "CLASS", "nondeterminism|false_hit|collision",
-                     "nondeterminism (same identity, other outputs), false_hit (a reuse claims another identity), collision (two identities on one path)"}},
-        .examples = {{"all", "provmat query conflicts"}, {"only false hits", "provmat query conflicts --class false_hit"}},
+                     "nondeterminism (same identity, other outputs), false_hit (a reuse claims another identity), "
+                     "collision (two identities on one path)"}},
+        .examples = {{"all", "provmat query conflicts"},
+                     {"only false hits", "provmat query conflicts --class false_hit"}},
         .run = pm_cmd_query_conflicts,
     },
     {
         .name = "stats",
         .summary = "the index in numbers: events, results, jobs, lag",
         .takes = PM_TAKES_ROWS | PM_TAKES_FRESH,
-        .description = "Prints one object: counts, the ratio of reuse, and how far each partition has been applied. end and lag are null when the log cannot be reached.",
-        .examples = {{"everything", "provmat stats"}, {"the ratio alone", "provmat stats --format json | jq .reuse_ratio"}},
+        .description = "Prints one object: counts, the ratio of reuse, and how far each partition has been applied. "
+                       "end and lag are null when the log cannot be reached.",
+        .examples = {{"everything", "provmat stats"},
+                     {"the ratio alone", "provmat stats --format json | jq .reuse_ratio"}},
         .run = pm_cmd_stats,
     },
     {
         .name = "rebuild",
         .summary = "make the index anew from the whole log, and swap",
         .description =
-            "Replays the log from its first offset into a new index beside the old one, which keeps answering, and then swaps the two in one step. A "
-            "rebuild that is stopped leaves the old index as it was.\n\n"
-            "With --until the new index leaves out events that occurred later; it says so in `provmat stats`, and materialize refuses to continue it.",
+            "Replays the log from its first offset into a new index beside the old one, which keeps answering, and "
+            "then swaps the two in one step. A rebuild that is stopped leaves the old index as it was.\n\n"
+            "With --until the new index leaves out events that occurred later; it says so in `provmat stats`, and "
+            "materialize refuses to continue it.",
         .options = {{"view", 0, PM_OPTION_TEXT, false, "NAME", NULL, "only this view (`provmat verify` names them)"},
                     {"until", 0, PM_OPTION_TIME, false, "TIME", NULL, "leave out events that occurred later"}},
         .examples = {{"everything", "provmat rebuild"},
-                     {"the index as of Monday night, beside the live one", "provmat rebuild --index monday --until 2026-01-05T23:59:59Z --log local:provmat-data/log"}},
+                     {"the index as of Monday night, beside the live one",
+                      "provmat rebuild --index monday --until 2026-01-05T23:59:59Z --log local:provmat-data/log"}},
         .run = pm_cmd_rebuild,
     },
     {
         .name = "verify",
         .summary = "check the index against itself, or against the log",
         .takes = PM_TAKES_ROWS,
-        .description = "Prints one row a view. The first difference of a view goes to stderr; the exit status is 1 when there is one.",
-        .options = {{"against-log", 0, PM_OPTION_FLAG, false, NULL, NULL, "also replay the log into a scratch index and compare"}},
-        .examples = {{"the index alone", "provmat verify"}, {"and against a fresh replay", "provmat verify --against-log"}},
+        .description = "Prints one row a view. The first difference of a view goes to stderr; the exit status is 1 "
+                       "when there is one.",
+        .options = {{"against-log", 0, PM_OPTION_FLAG, false, NULL, NULL,
+                     "also replay the log into a scratch index and compare"}},
+        .examples = {{"the index alone", "provmat verify"},
+                     {"and against a fresh replay", "provmat verify --against-log"}},
         .run = pm_cmd_verify,
     },
     {
@@ -199,7 +225,8 @@ const struct pm_command pm_commands[] = {
         .summary = "the records that could not be applied",
         .takes = PM_TAKES_ROWS,
         .description = "Prints one row a record: its place, time, class, reason and the size of its value.",
-        .examples = {{"all", "provmat quarantine list"}, {"count by class", "provmat quarantine list --format ndjson | jq -r .class | sort | uniq -c"}},
+        .examples = {{"all", "provmat quarantine list"},
+                     {"count by class", "provmat quarantine list --format ndjson | jq -r .class | sort | uniq -c"}},
         .run = pm_cmd_quarantine_list,
     },
     {
@@ -209,34 +236,38 @@ const struct pm_command pm_commands[] = {
         .operands_min = 1,
         .operands_max = 1,
         .takes = PM_TAKES_ROWS,
-        .description = "Prints the row of `provmat quarantine list` and the record's key and value: as text where they are printable UTF-8, and the value in hexadecimal and base64.",
+        .description = "Prints the row of `provmat quarantine list` and the record's key and value: as text where they "
+                       "are printable UTF-8, and the value in hexadecimal and base64.",
         .examples = {{"the record at offset 41 of partition 0", "provmat quarantine show 0:41"}},
         .run = pm_cmd_quarantine_show,
     },
     {
         .name = "quarantine retry",
         .summary = "try them again",
-        .description = "Applies what can be applied now, after a schema or a registry became known; the rest stays. The exit status is 6 when some stayed.",
+        .description = "Applies what can be applied now, after a schema or a registry became known; the rest stays. "
+                       "The exit status is 6 when some stayed.",
         .examples = {{"with the schemas of a directory", "provmat quarantine retry -X provmat.schemas=./schemas"}},
         .run = pm_cmd_quarantine_retry,
     },
     {
         .name = "log create",
         .summary = "make the log so that it can always be replayed",
-        .description =
-            "Makes the topic with cleanup.policy=delete, retention.ms=-1 and retention.bytes=-1, or the directory of a local log. A log that exists already is left alone, "
-            "and the exit status is 4.",
-        .options = {{"partitions", 0, PM_OPTION_COUNT, false, "N", NULL, "number of partitions (default: 1 for a local log, the broker's own for a topic)"}},
-        .examples = {{"a topic", "provmat log create --log kafka://localhost:9092/provenance --partitions 8"}, {"a local log", "provmat log create"}},
+        .description = "Makes the topic with cleanup.policy=delete, retention.ms=-1 and retention.bytes=-1, or the "
+                       "directory of a local log. A log that exists already is left alone, and the exit status is 4.",
+        .options = {{"partitions", 0, PM_OPTION_COUNT, false, "N", NULL,
+                     "number of partitions (default: 1 for a local log, the broker's own for a topic)"}},
+        .examples = {{"a topic", "provmat log create --log kafka://localhost:9092/provenance --partitions 8"},
+                     {"a local log", "provmat log create"}},
         .run = pm_cmd_log_create,
     },
     {
         .name = "log info",
         .summary = "partitions, offsets and settings of the log",
         .takes = PM_TAKES_ROWS,
-        .description = "Prints one object: the log's url and identity, the first and next offset of each partition, its settings, and warnings where a replay from the "
-                       "beginning is no longer possible.",
-        .examples = {{"the default log", "provmat log info"}, {"warnings alone", "provmat log info --format json | jq -r '.warnings[]'"}},
+        .description = "Prints one object: the log's url and identity, the first and next offset of each partition, "
+                       "its settings, and warnings where a replay from the beginning is no longer possible.",
+        .examples = {{"the default log", "provmat log info"},
+                     {"warnings alone", "provmat log info --format json | jq -r '.warnings[]'"}},
         .run = pm_cmd_log_info,
     },
     {
@@ -261,7 +292,8 @@ const struct pm_command pm_commands[] = {
         .description = "Without COMMAND: all commands. `provmat COMMAND --help` shows the same.",
         .options = {{"man", 0, PM_OPTION_FLAG, false, NULL, NULL, "print the manual page in mdoc(7), for man -l"},
                     {"list", 0, PM_OPTION_FLAG, false, NULL, NULL, "print the names of all commands, one a line"}},
-        .examples = {{"one command", "provmat help query results"}, {"its manual page", "provmat help --man emit | man -l -"}},
+        .examples = {{"one command", "provmat help query results"},
+                     {"its manual page", "provmat help --man emit | man -l -"}},
         .run = pm_cmd_help,
     },
     {0},

@@ -17,7 +17,8 @@ static void bash_flags(FILE *out, const struct pm_command *command)
     }
 }
 
-/* What follows a flag: the flags of all commands, each name once (a name means the same everywhere but for its choices). */
+/* What follows a flag: the flags of all commands, each name once (a name means the same everywhere but for its
+ * choices). */
 static void bash_value(FILE *out, const struct pm_command *command, const struct pm_option *o)
 {
     if (o->kind == PM_OPTION_FLAG) return;
@@ -73,7 +74,8 @@ static void second_words(FILE *out, const struct pm_command_group *group)
     }
 }
 
-/* Every flag that takes a value, as a pattern of case. Names that several commands share stand there more than once, which case does not mind. */
+/* Every flag that takes a value, as a pattern of case. Names that several commands share stand there more than once,
+ * which case does not mind. */
 static void value_flags(FILE *out, const struct pm_option *list, const char **between)
 {
     for (const struct pm_option *o = list; o->name; o++) {
@@ -137,10 +139,8 @@ static void bash(FILE *out)
             fputs("; else COMPREPLY=($(compgen -f -- \"$cur\"))", out);
         } else if (c->operand_choices) {
             fputs("; else COMPREPLY=($(compgen -W \"", out);
-            if (!strcmp(c->operand_choices, "COMMAND"))
-                first_words(out, " ");
-            else
-                bash_words(out, c->operand_choices);
+            if (!strcmp(c->operand_choices, "COMMAND")) first_words(out, " ");
+            else bash_words(out, c->operand_choices);
             fputs("\" -- \"$cur\"))", out);
         }
         fputs("; fi ;;\n", out);
@@ -174,14 +174,12 @@ static void fish_quote(FILE *out, const char *text)
 
 static void fish_option(FILE *out, const char *condition, const struct pm_option *o)
 {
-    fprintf(out, "complete -c provmat %s%s%s -l %s", condition[0] ? "-n '" : "", condition, condition[0] ? "'" : "", o->name);
+    fprintf(out, "complete -c provmat %s%s%s -l %s", condition[0] ? "-n '" : "", condition, condition[0] ? "'" : "",
+            o->name);
     if (o->letter) fprintf(out, " -s %c", o->letter);
-    if (o->kind == PM_OPTION_FILE)
-        fputs(" -r -F", out);
-    else if (o->kind == PM_OPTION_DIR)
-        fputs(" -x -a '(__fish_complete_directories)'", out);
-    else if (o->kind != PM_OPTION_FLAG)
-        fputs(" -x", out);
+    if (o->kind == PM_OPTION_FILE) fputs(" -r -F", out);
+    else if (o->kind == PM_OPTION_DIR) fputs(" -x -a '(__fish_complete_directories)'", out);
+    else if (o->kind != PM_OPTION_FLAG) fputs(" -x", out);
     if (o->kind == PM_OPTION_CHOICE) {
         fputs(" -a '", out);
         bash_words(out, o->choices);
@@ -197,13 +195,13 @@ static void fish_command(FILE *out, const struct pm_command *c)
     char seen[128];
     const char *space = strchr(c->name, ' ');
     if (space) {
-        snprintf(seen, sizeof seen, "__fish_seen_subcommand_from %.*s; and not __fish_seen_subcommand_from %s", (int)(space - c->name), c->name,
-                 space + 1);
+        snprintf(seen, sizeof seen, "__fish_seen_subcommand_from %.*s; and not __fish_seen_subcommand_from %s",
+                 (int)(space - c->name), c->name, space + 1);
         fprintf(out, "complete -c provmat -f -n '%s' -a %s -d ", seen, space + 1);
         fish_quote(out, c->summary);
         fputc('\n', out);
-        snprintf(seen, sizeof seen, "__fish_seen_subcommand_from %.*s; and __fish_seen_subcommand_from %s", (int)(space - c->name), c->name,
-                 space + 1);
+        snprintf(seen, sizeof seen, "__fish_seen_subcommand_from %.*s; and __fish_seen_subcommand_from %s",
+                 (int)(space - c->name), c->name, space + 1);
     } else {
         fprintf(out, "complete -c provmat -f -n __fish_use_subcommand -a %s -d ", c->name);
         fish_quote(out, c->summary);
@@ -220,10 +218,8 @@ static void fish_command(FILE *out, const struct pm_command *c)
         fprintf(out, "complete -c provmat -F -n '%s'\n", seen);
     } else {
         fprintf(out, "complete -c provmat -f -n '%s' -a '", seen);
-        if (!strcmp(c->operand_choices, "COMMAND"))
-            first_words(out, " ");
-        else
-            bash_words(out, c->operand_choices);
+        if (!strcmp(c->operand_choices, "COMMAND")) first_words(out, " ");
+        else bash_words(out, c->operand_choices);
         fputs("'\n", out);
     }
 }

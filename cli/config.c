@@ -1,7 +1,8 @@
 /* config.c: the settings of a run: flag, else environment, else configuration file, else default.
  *
- * All settings live in one list of name=value. Lines of the file come first, -X after them and over them; names that begin with "provmat." are ours,
- * "schema.registry.url" is the codec's, everything else goes to librdkafka as it stands. --log and --index are short for provmat.log and provmat.index. */
+ * All settings live in one list of name=value. Lines of the file come first, -X after them and over them; names that
+ * begin with "provmat." are ours, "schema.registry.url" is the codec's, everything else goes to librdkafka as it
+ * stands. --log and --index are short for provmat.log and provmat.index. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -79,19 +80,25 @@ static int check_own(const struct setting *s, struct pm_error *err)
         pm_suggest_try(&suggest, own_settings[i].name);
     }
     const char *best = pm_suggest_best(&suggest);
-    if (best) return pm_error_set(err, PM_EUSAGE, "%s: unknown setting \"%s\"; did you mean \"%s\"?", s->where, s->name, best);
+    if (best)
+        return pm_error_set(err, PM_EUSAGE, "%s: unknown setting \"%s\"; did you mean \"%s\"?", s->where, s->name,
+                            best);
     return pm_error_set(err, PM_EUSAGE, "%s: unknown setting \"%s\"; `provmat -X list` shows all", s->where, s->name);
 }
 
 static int check_value(const struct setting *s, struct pm_error *err)
 {
     uint64_t number;
-    if (!strcmp(s->name, "provmat.timeout.ms") && (!pm_u64_parse(pm_slice_cstr(s->value), &number) || number == 0 || number > 86400000))
-        return pm_error_set(err, PM_EUSAGE, "%s: provmat.timeout.ms: \"%s\" is not a number from 1 to 86400000", s->where, s->value);
-    if (!strcmp(s->name, "provmat.format") && strcmp(s->value, "table") && strcmp(s->value, "json") && strcmp(s->value, "ndjson") &&
-        strcmp(s->value, "csv") && strcmp(s->value, "tsv"))
-        return pm_error_set(err, PM_EUSAGE, "%s: provmat.format: \"%s\" is none of table|json|ndjson|csv|tsv", s->where, s->value);
-    if (!s->value[0] && !s->client) return pm_error_set(err, PM_EUSAGE, "%s: the value of \"%s\" is empty", s->where, s->name);
+    if (!strcmp(s->name, "provmat.timeout.ms") &&
+        (!pm_u64_parse(pm_slice_cstr(s->value), &number) || number == 0 || number > 86400000))
+        return pm_error_set(err, PM_EUSAGE, "%s: provmat.timeout.ms: \"%s\" is not a number from 1 to 86400000",
+                            s->where, s->value);
+    if (!strcmp(s->name, "provmat.format") && strcmp(s->value, "table") && strcmp(s->value, "json") &&
+        strcmp(s->value, "ndjson") && strcmp(s->value, "csv") && strcmp(s->value, "tsv"))
+        return pm_error_set(err, PM_EUSAGE, "%s: provmat.format: \"%s\" is none of table|json|ndjson|csv|tsv", s->where,
+                            s->value);
+    if (!s->value[0] && !s->client)
+        return pm_error_set(err, PM_EUSAGE, "%s: the value of \"%s\" is empty", s->where, s->name);
     return PM_OK;
 }
 
@@ -125,7 +132,8 @@ static char *trim(char *text)
 static int read_whole(const char *path, char **ret, size_t *ret_len, struct pm_error *err)
 {
     FILE *file = fopen(path, "r");
-    if (!file) return pm_error_set(err, PM_EUSAGE, "could not open the configuration file \"%s\": %s", path, strerror(errno));
+    if (!file)
+        return pm_error_set(err, PM_EUSAGE, "could not open the configuration file \"%s\": %s", path, strerror(errno));
     char *text = pm_malloc(PM_CLI_CONFIG_BYTES_MAX + 2);
     errno = 0;
     size_t n = fread(text, 1, PM_CLI_CONFIG_BYTES_MAX + 1, file);
@@ -137,7 +145,8 @@ static int read_whole(const char *path, char **ret, size_t *ret_len, struct pm_e
     }
     if (n > PM_CLI_CONFIG_BYTES_MAX) {
         free(text);
-        return pm_error_set(err, PM_EUSAGE, "the configuration file \"%s\" is larger than the limit of %d bytes", path, PM_CLI_CONFIG_BYTES_MAX);
+        return pm_error_set(err, PM_EUSAGE, "the configuration file \"%s\" is larger than the limit of %d bytes", path,
+                            PM_CLI_CONFIG_BYTES_MAX);
     }
     text[n] = 0;
     *ret = text;
@@ -174,8 +183,7 @@ static int read_file(const char *path, struct pm_error *err)
         *stop = 0;
         if (strlen(line) != (size_t)(stop - line))
             rc = pm_error_set(err, PM_EUSAGE, "%s:%u: a NUL byte: this is not a configuration file", path, number);
-        else
-            rc = read_line(line, path, number, err);
+        else rc = read_line(line, path, number, err);
         line = stop + 1;
     }
     free(text);
@@ -215,7 +223,8 @@ static int read_properties(const struct pm_cli *cli, struct pm_error *err)
         if (is_list_or_dump(given->value)) continue;
         char *name = pm_strdup(given->value), *equals = strchr(name, '=');
         if (!equals || equals == name)
-            return pm_error_set(err, PM_EUSAGE, "-X: \"%s\" is not NAME=VALUE; `provmat -X list` shows all names", given->value);
+            return pm_error_set(err, PM_EUSAGE, "-X: \"%s\" is not NAME=VALUE; `provmat -X list` shows all names",
+                                given->value);
         *equals = 0;
         PM_TRY(add(name, equals + 1, "-X", err));
     }
@@ -244,10 +253,8 @@ bool pm_config_print(const struct pm_cli *cli)
         if (!strcmp(name, "provmat.index")) value = cli->index_dir;
         if (!strcmp(name, "provmat.format")) value = cli->format;
         if (!strcmp(name, "provmat.timeout.ms") && !value) value = "10000";
-        if (!dump)
-            printf("%s\n", name);
-        else if (value)
-            printf("%s=%s\n", name, value);
+        if (!dump) printf("%s\n", name);
+        else if (value) printf("%s=%s\n", name, value);
     }
     pm_log_client_properties(settings.client, settings.n_client, dump ? each_value : each_name, stdout);
     return true;
@@ -261,7 +268,8 @@ static bool terminal(int fd)
     return isatty(fd) && !(term && !strcmp(term, "dumb"));
 }
 
-/* What librdkafka says of itself (a lost connection, a retry): warnings and worse, all of it when "debug" is set, errors alone with --quiet. */
+/* What librdkafka says of itself (a lost connection, a retry): warnings and worse, all of it when "debug" is set,
+ * errors alone with --quiet. */
 static void client_diag(void *arg, int level, const char *text)
 {
     const struct pm_cli *cli = arg;
@@ -283,7 +291,8 @@ static void settle_log(struct pm_cli *cli)
     settings.client = pm_calloc(settings.count + 1, sizeof *settings.client);
     for (size_t i = 0; i < settings.count; i++)
         if (settings.items[i].client)
-            settings.client[settings.n_client++] = (struct pm_log_property){settings.items[i].name, settings.items[i].value};
+            settings.client[settings.n_client++] = (struct pm_log_property){settings.items[i].name,
+                                                                            settings.items[i].value};
     uint64_t timeout = 0;
     const char *text = value_of("provmat.timeout.ms");
     if (text) PM_CHECK(pm_u64_parse(pm_slice_cstr(text), &timeout));
@@ -304,7 +313,8 @@ int pm_config_load(struct pm_cli *cli, struct pm_error *err)
     PM_TRY(read_properties(cli, err));
     cli->log_url = first_of(pm_cli_text(cli, "log"), "provmat.log", "PROVMAT_LOG", NULL);
     cli->index_dir = first_of(pm_cli_text(cli, "index"), "provmat.index", "PROVMAT_INDEX", DEFAULT_INDEX);
-    cli->format = first_of(pm_cli_text(cli, "format"), "provmat.format", NULL, isatty(STDOUT_FILENO) ? "table" : "ndjson");
+    cli->format = first_of(pm_cli_text(cli, "format"), "provmat.format", NULL,
+                           isatty(STDOUT_FILENO) ? "table" : "ndjson");
     cli->colour = terminal(STDOUT_FILENO) && !environment("NO_COLOR");
     cli->progress = terminal(STDERR_FILENO) && !cli->quiet;
     settle_log(cli);
@@ -321,12 +331,15 @@ struct pm_codec_options pm_cli_codec_options(const struct pm_cli *cli, const cha
     return options;
 }
 
-int pm_cli_log_open(const struct pm_cli *cli, const char *url, enum pm_log_mode mode, struct pm_log **ret, struct pm_error *err)
+int pm_cli_log_open(const struct pm_cli *cli, const char *url, enum pm_log_mode mode, struct pm_log **ret,
+                    struct pm_error *err)
 {
     struct pm_log_options options = cli->log;
     options.mode = mode;
     int rc = pm_log_open(url, &options, ret, err);
     if (rc != PM_ENOTFOUND) return rc;
     /* For the program this is a log that cannot be reached (exit 4); exit 1 stands for an answer of none. */
-    return pm_error_set(err, PM_ELOG, "there is no log at \"%s\"; `provmat emit --log %s` or `provmat log create --log %s` makes it", url, url, url);
+    return pm_error_set(err, PM_ELOG,
+                        "there is no log at \"%s\"; `provmat emit --log %s` or `provmat log create --log %s` makes it",
+                        url, url, url);
 }

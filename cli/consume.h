@@ -1,11 +1,13 @@
-/* consume.h: what the commands that call consumer/ have in common: options from the settings, progress, warnings, signals. */
+/* consume.h: what the commands that call consumer/ have in common: options from the settings, progress, warnings,
+ * signals. */
 #ifndef PM_CLI_CONSUME_H
 #define PM_CLI_CONSUME_H
 
 #include "cli/command.h"
 #include "consumer/consumer.h"
 
-/* log_url is NULL unless one was named: the index remembers its log. `with_signals`: SIGINT and SIGTERM end the work cleanly. */
+/* log_url is NULL unless one was named: the index remembers its log. `with_signals`: SIGINT and SIGTERM end the work
+ * cleanly. */
 struct pm_consumer_options pm_consume_options(struct pm_cli *cli, bool with_signals);
 
 #endif

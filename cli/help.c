@@ -7,6 +7,7 @@
 
 #define WIDTH_MAX 100
 #define WIDTH_MIN 60
+#define TIED '\x01' /* a blank at which no line is broken */
 
 static int width_of(FILE *out)
 {
@@ -30,7 +31,8 @@ static void wrap(FILE *out, const char *text, size_t len, int indent, int at)
             at = indent;
             fresh = true;
         }
-        fprintf(out, "%s%.*s", fresh ? "" : " ", (int)word, text + i);
+        if (!fresh) fputc(' ', out);
+        for (size_t k = 0; k < word; k++) fputc(text[i + k] == TIED ? ' ' : text[i + k], out);
         at += (int)word + !fresh;
         fresh = false;
         i += word;
@@ -43,12 +45,9 @@ static void paragraphs(FILE *out, const char *text)
 {
     while (*text) {
         size_t len = strcspn(text, "\n");
-        if (len == 0)
-            fputc('\n', out);
-        else if (text[0] == ' ')
-            fprintf(out, "%.*s\n", (int)len, text);
-        else
-            wrap(out, text, len, 0, 0);
+        if (len == 0) fputc('\n', out);
+        else if (text[0] == ' ') fprintf(out, "%.*s\n", (int)len, text);
+        else wrap(out, text, len, 0, 0);
         text += len + (text[len] == '\n');
     }
 }
@@ -139,12 +138,17 @@ void pm_help_command(FILE *out, const struct pm_command *command)
         fclose(text);
     }
     fprintf(out, "provmat %s: %s\n\n", command->name, command->summary);
+    for (size_t i = 0, depth = 0; i < len; i++) { /* a flag stays together with its value */
+        depth += (synopsis[i] == '[') - (synopsis[i] == ']');
+        if (synopsis[i] == ' ' && depth > 0) synopsis[i] = TIED;
+    }
     if (synopsis) wrap(out, synopsis, len, 6, 2);
     free(synopsis);
     fputc('\n', out);
     paragraphs(out, command->description);
     fputs("\nExamples\n", out);
-    for (const struct pm_example *e = command->examples; e->command; e++) fprintf(out, "  # %s\n  %s\n", e->text, e->command);
+    for (const struct pm_example *e = command->examples; e->command; e++)
+        fprintf(out, "  # %s\n  %s\n", e->text, e->command);
     print_options(out, "Flags", command->options);
     if (command->takes & PM_TAKES_ROWS) print_options(out, "Flags for rows", pm_options_rows);
     if (command->takes & PM_TAKES_FRESH) print_options(out, "Flags for fresh answers", pm_options_fresh);

@@ -10,8 +10,8 @@
 
 #define EXIT_USAGE 2
 
-/* The reader of our stdout is gone ("provmat replay | head"): end as the shell expects it of every filter. Asked of the pipe itself, because the
- * error that a writer met has lost its errno on the way here. */
+/* The reader of our stdout is gone ("provmat replay | head"): end as the shell expects it of every filter. Asked of the
+ * pipe itself, because the error that a writer met has lost its errno on the way here. */
 static void end_if_pipe_closed(void)
 {
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -28,7 +28,8 @@ static int finish(const struct pm_cli *cli, int rc, struct pm_error *err)
     if (fflush(stdout) != 0 || ferror(stdout)) {
         int why = errno;
         end_if_pipe_closed();
-        if (rc == PM_OK) rc = pm_error_set(err, PM_EIO, "could not write the output: %s", why ? strerror(why) : "a write failed");
+        if (rc == PM_OK)
+            rc = pm_error_set(err, PM_EIO, "could not write the output: %s", why ? strerror(why) : "a write failed");
     }
     if (rc != PM_OK && err->text[0]) pm_cli_warn("%s", err->text);
     (void)cli;
@@ -44,12 +45,9 @@ static bool given(const struct pm_cli *cli, const char *name)
 
 static void print_help(FILE *out, const struct pm_cli *cli)
 {
-    if (cli->command)
-        pm_help_command(out, cli->command);
-    else if (cli->group)
-        pm_help_group(out, cli->group);
-    else
-        pm_help_program(out);
+    if (cli->command) pm_help_command(out, cli->command);
+    else if (cli->group) pm_help_group(out, cli->group);
+    else pm_help_program(out);
 }
 
 static int run(struct pm_cli *cli, int argc, char **argv, struct pm_error *err)
@@ -63,7 +61,8 @@ static int run(struct pm_cli *cli, int argc, char **argv, struct pm_error *err)
         printf("provmat %s (%s)\n", PM_VERSION, pm_log_client_version());
         return PM_OK;
     }
-    if (cli->command && cli->command->run == pm_cmd_help) return cli->command->run(cli, err); /* needs no settings: a bad file must not take help away */
+    if (cli->command && cli->command->run == pm_cmd_help)
+        return cli->command->run(cli, err); /* needs no settings: a bad file must not take help away */
     PM_TRY(pm_config_load(cli, err));
     if (pm_config_print(cli)) return PM_OK;
     if (cli->command) return cli->command->run(cli, err);

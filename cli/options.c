@@ -1,11 +1,12 @@
 /* options.c: from argv to a command, its operands and its flags.
  *
- * Flags may stand before, between and after the words of the command, so whether a flag takes a value must be known before the command is: a
- * name means the same in every command (lookup_any), and only when all is read is it asked whether this command takes it. */
+ * Flags may stand before, between and after the words of the command, so whether a flag takes a value must be known
+ * before the command is: a name means the same in every command (lookup_any), and only when all is read is it asked
+ * whether this command takes it. */
+#include "cli/command.h"
 #include "common/base/check.h"
 #include "common/base/number.h"
 #include "common/base/time.h"
-#include "cli/command.h"
 
 static size_t count_options(const struct pm_option *list)
 {
@@ -59,12 +60,9 @@ static const struct pm_option *lookup_letter(char letter)
 /* How "help" for what is known so far is asked for. */
 static const char *help_hint(const struct pm_cli *cli, char out[128])
 {
-    if (cli->command)
-        snprintf(out, 128, "provmat help %s", cli->command->name);
-    else if (cli->group)
-        snprintf(out, 128, "provmat help %s", cli->group->name);
-    else
-        snprintf(out, 128, "provmat help");
+    if (cli->command) snprintf(out, 128, "provmat help %s", cli->command->name);
+    else if (cli->group) snprintf(out, 128, "provmat help %s", cli->group->name);
+    else snprintf(out, 128, "provmat help");
     return out;
 }
 
@@ -86,7 +84,8 @@ static int unknown_command(const struct pm_cli *cli, const char *word, struct pm
     char hint[128], unknown[128];
     snprintf(unknown, sizeof unknown, "%s%s%.80s", cli->group ? cli->group->name : "", cli->group ? " " : "", word);
     const char *best = pm_suggest_best(&s);
-    if (!best) return pm_error_set(err, PM_EUSAGE, "unknown command \"%s\"; `%s` lists them", unknown, help_hint(cli, hint));
+    if (!best)
+        return pm_error_set(err, PM_EUSAGE, "unknown command \"%s\"; `%s` lists them", unknown, help_hint(cli, hint));
     return pm_error_set(err, PM_EUSAGE, "unknown command \"%s\"; did you mean \"%s\"? `%s` lists them", unknown,
                         nearest ? nearest->name : best, help_hint(cli, hint));
 }
@@ -116,13 +115,16 @@ static int unknown_flag(const struct pm_cli *cli, const char *flag, struct pm_er
 {
     char hint[128];
     const struct pm_option *option;
-    if (flag[1] != '-') return pm_error_set(err, PM_EUSAGE, "unknown flag \"-%c\"; `%s` lists them", flag[1], help_hint(cli, hint));
+    if (flag[1] != '-')
+        return pm_error_set(err, PM_EUSAGE, "unknown flag \"-%c\"; `%s` lists them", flag[1], help_hint(cli, hint));
     char name[80];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(flag + 2, "="), flag + 2);
     struct pm_suggest s = {.word = name};
     for (size_t i = 0; (option = pm_option_at(cli->command, i)); i++) pm_suggest_try(&s, option->name);
     const char *best = pm_suggest_best(&s);
-    if (best) return pm_error_set(err, PM_EUSAGE, "unknown flag \"--%s\"; did you mean \"--%s\"? `%s` lists them", name, best, help_hint(cli, hint));
+    if (best)
+        return pm_error_set(err, PM_EUSAGE, "unknown flag \"--%s\"; did you mean \"--%s\"? `%s` lists them", name, best,
+                            help_hint(cli, hint));
     return pm_error_set(err, PM_EUSAGE, "unknown flag \"--%s\"; `%s` lists them", name, help_hint(cli, hint));
 }
 
@@ -142,7 +144,8 @@ static int parse_choice(const struct pm_option *option, const char *value, struc
     }
     const char *best = pm_suggest_best(&s);
     if (best)
-        return pm_error_set(err, PM_EUSAGE, "--%s: \"%s\" is none of %s; did you mean \"%s\"?", option->name, value, option->choices, best);
+        return pm_error_set(err, PM_EUSAGE, "--%s: \"%s\" is none of %s; did you mean \"%s\"?", option->name, value,
+                            option->choices, best);
     return pm_error_set(err, PM_EUSAGE, "--%s: \"%s\" is none of %s", option->name, value, option->choices);
 }
 
@@ -152,10 +155,11 @@ static int parse_place(const struct pm_option *option, struct pm_given *given, s
     uint64_t partition, offset;
     if (!colon || !pm_u64_parse(pm_slice(given->value, (size_t)(colon - given->value)), &partition) ||
         !pm_u64_parse(pm_slice_cstr(colon + 1), &offset) || offset > INT64_MAX)
-        return pm_error_set(err, PM_EUSAGE, "--%s: \"%s\" is not PARTITION:OFFSET, such as 0:41", option->name, given->value);
+        return pm_error_set(err, PM_EUSAGE, "--%s: \"%s\" is not PARTITION:OFFSET, such as 0:41", option->name,
+                            given->value);
     if (partition >= PM_LOG_PARTITIONS_MAX)
-        return pm_error_set(err, PM_EUSAGE, "--%s: partition %llu is above the limit of %d", option->name, (unsigned long long)partition,
-                            PM_LOG_PARTITIONS_MAX - 1);
+        return pm_error_set(err, PM_EUSAGE, "--%s: partition %llu is above the limit of %d", option->name,
+                            (unsigned long long)partition, PM_LOG_PARTITIONS_MAX - 1);
     given->partition = (int32_t)partition;
     given->count = offset;
     return PM_OK;
@@ -166,23 +170,21 @@ static int parse_value(struct pm_given *given, struct pm_error *err)
     const struct pm_option *option = given->option;
     switch (option->kind) {
     case PM_OPTION_FLAG:
-    case PM_OPTION_TEXT:
-        return PM_OK;
+    case PM_OPTION_TEXT: return PM_OK;
     case PM_OPTION_FILE:
     case PM_OPTION_DIR:
         if (given->value[0]) return PM_OK;
         return pm_error_set(err, PM_EUSAGE, "--%s: the value is empty", option->name);
     case PM_OPTION_COUNT:
         if (pm_u64_parse(pm_slice_cstr(given->value), &given->count)) return PM_OK;
-        return pm_error_set(err, PM_EUSAGE, "--%s: \"%s\" is not a whole number from 0 to 2^64-1", option->name, given->value);
+        return pm_error_set(err, PM_EUSAGE, "--%s: \"%s\" is not a whole number from 0 to 2^64-1", option->name,
+                            given->value);
     case PM_OPTION_TIME:
         if (pm_i64_parse(pm_slice_cstr(given->value), &given->time_us)) return PM_OK;
         if (pm_time_parse(pm_slice_cstr(given->value), &given->time_us, err) == PM_OK) return PM_OK;
         return pm_error_wrap(err, PM_EUSAGE, "--%s", option->name);
-    case PM_OPTION_PLACE:
-        return parse_place(option, given, err);
-    case PM_OPTION_CHOICE:
-        return parse_choice(option, given->value, err);
+    case PM_OPTION_PLACE: return parse_place(option, given, err);
+    case PM_OPTION_CHOICE: return parse_choice(option, given->value, err);
     }
     return PM_OK;
 }
@@ -247,10 +249,12 @@ static int check_flags(struct pm_cli *cli, struct pm_error *err)
         const char *name = cli->given[i].option->name;
         const struct pm_option *option = lookup(cli->command, name, strlen(name));
         char hint[128];
-        if (!option && !cli->command) return pm_error_set(err, PM_EUSAGE, "--%s needs a command before or after it; `provmat help` lists them", name);
+        if (!option && !cli->command)
+            return pm_error_set(err, PM_EUSAGE, "--%s needs a command before or after it; `provmat help` lists them",
+                                name);
         if (!option) {
-            return pm_error_set(err, PM_EUSAGE, "\"%s\" takes no flag \"--%s\"; `%s` lists those it takes", cli->command->name, name,
-                                help_hint(cli, hint));
+            return pm_error_set(err, PM_EUSAGE, "\"%s\" takes no flag \"--%s\"; `%s` lists those it takes",
+                                cli->command->name, name, help_hint(cli, hint));
         }
         cli->given[i].option = option;
         PM_TRY(parse_value(&cli->given[i], err));
@@ -263,10 +267,12 @@ static int check_operands(const struct pm_cli *cli, struct pm_error *err)
     const struct pm_command *c = cli->command;
     char hint[128];
     if (cli->n_operands < c->operands_min)
-        return pm_error_set(err, PM_EUSAGE, "\"%s\" needs %s; `%s` shows examples", c->name, c->operands, help_hint(cli, hint));
+        return pm_error_set(err, PM_EUSAGE, "\"%s\" needs %s; `%s` shows examples", c->name, c->operands,
+                            help_hint(cli, hint));
     if (cli->n_operands > c->operands_max)
-        return pm_error_set(err, PM_EUSAGE, "\"%s\" takes %s, and \"%s\" is one word too many; `%s` shows examples", c->name,
-                            c->operands_max ? c->operands : "no arguments", cli->operands[c->operands_max], help_hint(cli, hint));
+        return pm_error_set(err, PM_EUSAGE, "\"%s\" takes %s, and \"%s\" is one word too many; `%s` shows examples",
+                            c->name, c->operands_max ? c->operands : "no arguments", cli->operands[c->operands_max],
+                            help_hint(cli, hint));
     return PM_OK;
 }
 
@@ -279,14 +285,10 @@ int pm_options_parse(struct pm_cli *cli, int argc, char **argv, struct pm_error 
     bool only_operands = false;
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
-        if (only_operands || arg[0] != '-' || !arg[1])
-            PM_TRY(take_word(cli, arg, err));
-        else if (!strcmp(arg, "--"))
-            only_operands = true;
-        else if (arg[1] == '-')
-            PM_TRY(take_long(cli, argv, argc, &i, err));
-        else
-            PM_TRY(take_letters(cli, argv, argc, &i, err));
+        if (only_operands || arg[0] != '-' || !arg[1]) PM_TRY(take_word(cli, arg, err));
+        else if (!strcmp(arg, "--")) only_operands = true;
+        else if (arg[1] == '-') PM_TRY(take_long(cli, argv, argc, &i, err));
+        else PM_TRY(take_letters(cli, argv, argc, &i, err));
     }
     if (asks_for_help(cli)) return PM_OK;
     PM_TRY(check_flags(cli, err));

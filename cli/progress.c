@@ -1,4 +1,5 @@
-/* progress.c: what people read on stderr: diagnostics, and on a terminal one line of progress that is written over itself. */
+/* progress.c: what people read on stderr: diagnostics, and on a terminal one line of progress that is written over
+ * itself. */
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -57,10 +58,8 @@ const char *pm_count_format(uint64_t count, char out[32])
 static void format_seconds(double seconds, char out[32])
 {
     unsigned long long s = seconds < 1e9 ? (unsigned long long)(seconds + 0.5) : 1000000000ULL;
-    if (s >= 3600)
-        snprintf(out, 32, "%llu:%02llu:%02llu", s / 3600, s / 60 % 60, s % 60);
-    else
-        snprintf(out, 32, "%llu:%02llu", s / 60, s % 60);
+    if (s >= 3600) snprintf(out, 32, "%llu:%02llu:%02llu", s / 3600, s / 60 % 60, s % 60);
+    else snprintf(out, 32, "%llu:%02llu", s / 60, s % 60);
 }
 
 static size_t terminal_width(void)
@@ -79,11 +78,12 @@ void pm_progress_show(const struct pm_cli *cli, const struct pm_progress *progre
     char done[32], total[32], rate[32], left[32], line[256];
     int n = snprintf(line, sizeof line, "%s: %s", progress->phase, pm_count_format(progress->done, done));
     if (progress->total > 0)
-        n += snprintf(line + n, sizeof line - (size_t)n, " of %s events (%.0f%%)", pm_count_format(progress->total, total),
+        n += snprintf(line + n, sizeof line - (size_t)n, " of %s events (%.0f%%)",
+                      pm_count_format(progress->total, total),
                       100.0 * (double)progress->done / (double)progress->total);
-    else
-        n += snprintf(line + n, sizeof line - (size_t)n, " events");
-    n += snprintf(line + n, sizeof line - (size_t)n, ", %s/s", pm_count_format((uint64_t)(progress->events_per_s + 0.5), rate));
+    else n += snprintf(line + n, sizeof line - (size_t)n, " events");
+    n += snprintf(line + n, sizeof line - (size_t)n, ", %s/s",
+                  pm_count_format((uint64_t)(progress->events_per_s + 0.5), rate));
     if (progress->seconds_left >= 0) {
         format_seconds(progress->seconds_left, left);
         n += snprintf(line + n, sizeof line - (size_t)n, ", %s to go", left);

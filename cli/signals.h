@@ -4,9 +4,11 @@
 
 #include <signal.h>
 
-/* From now on the first SIGINT or SIGTERM sets the flag that is returned; a second one ends the program at once. Reads and waits are interrupted. */
+/* From now on the first SIGINT or SIGTERM sets the flag that is returned; a second one ends the program at once. Reads
+ * and waits are interrupted. */
 const volatile sig_atomic_t *pm_signals_catch(void);
-/* Ends the program by the signal that was caught, so that the shell sees it; returns when there was none. stdout is flushed first. */
+/* Ends the program by the signal that was caught, so that the shell sees it; returns when there was none. stdout is
+ * flushed first. */
 void pm_signals_end(void);
 
 #endif

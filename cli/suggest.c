@@ -21,7 +21,8 @@ static unsigned edits(const char *a, size_t n, const char *b, size_t m)
         row[0] = (unsigned)i;
         for (size_t j = 1; j <= m; j++) {
             row[j] = min3(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < row[j]) row[j] = before[j - 2] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < row[j])
+                row[j] = before[j - 2] + 1;
         }
         unsigned *spare = before;
         before = above;

@@ -8,8 +8,8 @@
  *   taken     by workers, in order; a block is `done` when its records are made
  *   appended  by the reader again, in order: refusals told, records to the log
  *
- * As long as the input is smaller than a block there are no workers and the reader does the work itself: a person who pipes one line must not pay for
- * threads, and a slow stream is passed on line by line. */
+ * As long as the input is smaller than a block there are no workers and the reader does the work itself: a person who
+ * pipes one line must not pay for threads, and a slow stream is passed on line by line. */
 #define _GNU_SOURCE /* memrchr */
 #include "producer/emit.h"
 
@@ -39,7 +39,7 @@ struct pm_emit {
     uint64_t filled, appended; /* the reader's */
     uint64_t bytes_read;
     int64_t next_default_at_us;
-    bool unflushed; /* records were appended since the last flush */
+    bool unflushed;    /* records were appended since the last flush */
     struct worker own; /* the reader's own codec and arena */
 
     struct worker workers[PM_EMIT_THREADS_MAX];
@@ -118,13 +118,14 @@ static void reject(struct pm_emit *emit, const struct pm_emit_block *block, uint
 }
 
 /* The log may refuse a single record too (a broker's own limit of size): that line is rejected, the rest goes on. */
-static int append_record(struct pm_emit *emit, const struct pm_emit_block *block, const struct pm_emit_record *record, struct pm_error *err)
+static int append_record(struct pm_emit *emit, const struct pm_emit_block *block, const struct pm_emit_record *record,
+                         struct pm_error *err)
 {
     if (emit->options.log) {
         const char *at = block->bytes.ptr + record->at;
         struct pm_error own = {0};
-        int rc = pm_log_append(emit->options.log, pm_slice(at, record->key_len), pm_slice(at + record->key_len, record->value_len),
-                               record->timestamp_ms, &own);
+        int rc = pm_log_append(emit->options.log, pm_slice(at, record->key_len),
+                               pm_slice(at + record->key_len, record->value_len), record->timestamp_ms, &own);
         if (pm_error_class(rc) == PM_CLASS_POISON) {
             reject(emit, block, record->line, own.text);
             return PM_OK;
@@ -207,7 +208,8 @@ static int wait_for_input(struct pm_emit *emit, const struct source *source, str
     return PM_OK;
 }
 
-static int read_some(struct pm_emit *emit, struct source *source, char *into, size_t cap, size_t *ret_len, struct pm_error *err)
+static int read_some(struct pm_emit *emit, struct source *source, char *into, size_t cap, size_t *ret_len,
+                     struct pm_error *err)
 {
     while (!stopped(emit)) {
         PM_TRY(wait_for_input(emit, source, err));
@@ -218,7 +220,8 @@ static int read_some(struct pm_emit *emit, struct source *source, char *into, si
             *ret_len = (size_t)n;
             return PM_OK;
         }
-        if (errno != EINTR && errno != EAGAIN) return pm_error_set(err, PM_EIO, "could not read \"%s\": %s", source->file, strerror(errno));
+        if (errno != EINTR && errno != EAGAIN)
+            return pm_error_set(err, PM_EIO, "could not read \"%s\": %s", source->file, strerror(errno));
     }
     source->ended = true;
     *ret_len = 0;
@@ -239,8 +242,10 @@ static size_t drop_front(char *at, size_t len, size_t n)
     return len - n;
 }
 
-/* One or more reads into the block behind the rest of the last one: more as long as they come at once and are small, as from a pipe. */
-static int read_block(struct pm_emit *emit, struct source *source, struct pm_emit_block *block, size_t *ret_len, struct pm_error *err)
+/* One or more reads into the block behind the rest of the last one: more as long as they come at once and are small, as
+ * from a pipe. */
+static int read_block(struct pm_emit *emit, struct source *source, struct pm_emit_block *block, size_t *ret_len,
+                      struct pm_error *err)
 {
     size_t rest = source->rest.len, len = rest, n = 0;
     if (rest) memcpy(block->input, source->rest.ptr, rest);
@@ -253,7 +258,8 @@ static int read_block(struct pm_emit *emit, struct source *source, struct pm_emi
     return PM_OK;
 }
 
-/* How many of the bytes are whole lines. A line that is too long is cut there and counts as one: its length alone makes the worker refuse it. */
+/* How many of the bytes are whole lines. A line that is too long is cut there and counts as one: its length alone makes
+ * the worker refuse it. */
 static size_t whole_lines(struct source *source, const char *at, size_t len)
 {
     if (source->ended) return len;

@@ -11,8 +11,8 @@ static void refuse(struct pm_emit_block *block, uint64_t line, const char *reaso
         block->cap_refusals = block->cap_refusals ? block->cap_refusals * 2 : 16;
         block->refusals = pm_realloc(block->refusals, block->cap_refusals * sizeof *block->refusals);
     }
-    block->refusals[block->n_refusals++] =
-        (struct pm_emit_refusal){.line = line, .at = block->reasons.len, .n_records_before = block->n_records};
+    block->refusals[block->n_refusals++] = (struct pm_emit_refusal){
+        .line = line, .at = block->reasons.len, .n_records_before = block->n_records};
     pm_buf_bytes(&block->reasons, reason, strlen(reason) + 1);
 }
 
@@ -40,12 +40,13 @@ static void add_record(struct pm_emit_block *block, const struct pm_emit_record 
     block->records[block->n_records++] = *record;
 }
 
-static int line_work(struct pm_emit_block *block, struct pm_slice line, uint64_t number, struct pm_codec *codec, struct pm_arena *arena,
-                     struct pm_error *err)
+static int line_work(struct pm_emit_block *block, struct pm_slice line, uint64_t number, struct pm_codec *codec,
+                     struct pm_arena *arena, struct pm_error *err)
 {
     struct pm_event ev;
     if (line.len > 0 && line.ptr[line.len - 1] == '\r') line.len--;
-    if (line.len > PM_EVENT_BYTES_MAX) return pm_error_set(err, PM_ELIMIT, "the event is longer than the limit of %d bytes", PM_EVENT_BYTES_MAX);
+    if (line.len > PM_EVENT_BYTES_MAX)
+        return pm_error_set(err, PM_ELIMIT, "the event is longer than the limit of %d bytes", PM_EVENT_BYTES_MAX);
     int64_t default_at_us = block->default_at_us + (int64_t)(number - block->first_line);
     PM_TRY(pm_event_from_json(line, default_at_us, arena, &ev, err));
     struct pm_slice key = key_of(&ev);

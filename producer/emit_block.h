@@ -1,5 +1,6 @@
-/* emit_block.h: one block of whole lines on its way through emit, and the work that is done on it (emit_block.c). A block belongs to one thread at a time:
- * the reader fills it, a worker makes records of its lines, the reader appends them. */
+/* emit_block.h: one block of whole lines on its way through emit, and the work that is done on it (emit_block.c). A
+ * block belongs to one thread at a time: the reader fills it, a worker makes records of its lines, the reader appends
+ * them. */
 #ifndef PM_PRODUCER_EMIT_BLOCK_H
 #define PM_PRODUCER_EMIT_BLOCK_H
 
@@ -29,7 +30,8 @@ struct pm_emit_block {
     const char *file;
     uint64_t first_line; /* its number in the file, from 1 */
     uint64_t n_lines;
-    int64_t default_at_us; /* occurred_at of the first line without one; one microsecond more a line, so that lines keep their order */
+    int64_t default_at_us; /* occurred_at of the first line without one; one microsecond more a line, so that lines keep
+                              their order */
     bool done;             /* guarded by the ring's mutex */
 
     /* out */
