@@ -68,6 +68,21 @@ def test_reference_answers_follow_the_set_alone():
                                                                              other.stats())
 
 
+def test_the_comparison_sees_every_difference():
+    """One field of one row changed, a row gone, a row too many, two rows exchanged: each is told."""
+    world = World(events.read(lines_of(generator.world(5))))
+    for rows in (world.jobs(), world.results(), world.conflicts(), [world.result(path) for path in world.of_result], [world.stats()]):
+        assert compare.rows_differ(rows, rows) is None
+        for number, row in enumerate(rows):
+            for key, value in row.items():
+                changed = [*rows[:number], {**row, key: [value]}, *rows[number + 1:]]
+                assert compare.rows_differ(changed, rows), (row, key)
+        assert compare.rows_differ(rows[1:], rows) and compare.rows_differ([*rows, rows[0]], rows)
+        assert len(rows) < 2 or compare.rows_differ([rows[1], rows[0], *rows[2:]], rows)
+    assert compare.rows_differ([{"result": "a", "loss": -0.0}], [{"result": "a", "loss": 0.0}])
+    assert compare.rows_differ([{"result": "a", "params": {"x": 1}}], [{"result": "a", "params": {"x": 1.0}}])
+
+
 def test_fingerprints_of_the_avro_specification():
     assert avro.crc64(b'"null"') == 7195948357588979594
     assert avro.crc64(b'"int"') == 8247732601305521295
