@@ -110,7 +110,9 @@ int pm_cmd_quarantine_list(struct pm_cli *cli, struct pm_error *err)
     int rc = read_quarantine(cli, &reading, err);
     if (rc == PM_OK) rc = pm_rows_print(reading.rows, stdout, NULL, err);
     pm_rows_free(reading.rows);
-    return rc;
+    if (rc != PM_OK || reading.found) return rc;
+    pm_cli_note(cli, "the quarantine is empty");
+    return pm_error_set(err, PM_ENOTFOUND, "%s", "");
 }
 
 int pm_cmd_quarantine_show(struct pm_cli *cli, struct pm_error *err)

@@ -224,7 +224,8 @@ const struct pm_command pm_commands[] = {
         .name = "quarantine list",
         .summary = "the records that could not be applied",
         .takes = PM_TAKES_ROWS,
-        .description = "Prints one row a record: its place, time, class, reason and the size of its value.",
+        .description = "Prints one row a record: its place, time, class, reason and the size of its value. The exit "
+                       "status is 1 when there is none.",
         .examples = {{"all", "provmat quarantine list"},
                      {"count by class", "provmat quarantine list --format ndjson | jq -r .class | sort | uniq -c"}},
         .run = pm_cmd_quarantine_list,

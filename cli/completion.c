@@ -1,67 +1,49 @@
 /* completion.c: completion scripts for bash, zsh and fish, made from the table. */
 #include "cli/command.h"
 
-/* ---- bash; zsh reads the same script through bashcompinit ---- */
+/* ---- bash and zsh: one script but for how words are offered ---- */
 
-static void bash_words(FILE *out, const char *choices)
+enum shell { BASH, ZSH };
+
+static void words(FILE *out, const char *choices)
 {
     for (const char *p = choices; *p; p++) fputc(*p == '|' ? ' ' : *p, out);
 }
 
-static void bash_flags(FILE *out, const struct pm_command *command)
+static void offer_begin(FILE *out, enum shell shell)
+{
+    fputs(shell == BASH ? "COMPREPLY=($(compgen -W \"" : "compadd -- ", out);
+}
+
+static void offer_end(FILE *out, enum shell shell) { fputs(shell == BASH ? "\" -- \"$cur\"))" : "", out); }
+
+static void offer_files(FILE *out, enum shell shell, bool directories)
+{
+    if (shell == BASH) fprintf(out, "COMPREPLY=($(compgen -%c -- \"$cur\"))", directories ? 'd' : 'f');
+    else fputs(directories ? "_files -/" : "_files", out);
+}
+
+static void offer_flags(FILE *out, enum shell shell, const struct pm_command *command)
 {
     const struct pm_option *o;
+    offer_begin(out, shell);
     for (size_t i = 0; (o = pm_option_at(command, i)); i++) {
         fprintf(out, "%s--%s", i ? " " : "", o->name);
         if (o->letter) fprintf(out, " -%c", o->letter);
     }
+    offer_end(out, shell);
 }
 
-/* What follows a flag: the flags of all commands, each name once (a name means the same everywhere but for its
- * choices). */
-static void bash_value(FILE *out, const struct pm_command *command, const struct pm_option *o)
-{
-    if (o->kind == PM_OPTION_FLAG) return;
-    fputs("    ", out);
-    fprintf(out, "\"%s --%s\"", command ? command->name : "", o->name);
-    if (o->letter) fprintf(out, " | \"%s -%c\"", command ? command->name : "", o->letter);
-    fputs(") ", out);
-    if (o->kind == PM_OPTION_CHOICE) {
-        fputs("COMPREPLY=($(compgen -W \"", out);
-        bash_words(out, o->choices);
-        fputs("\" -- \"$cur\"))", out);
-    } else if (o->kind == PM_OPTION_FILE) {
-        fputs("COMPREPLY=($(compgen -f -- \"$cur\"))", out);
-    } else if (o->kind == PM_OPTION_DIR) {
-        fputs("COMPREPLY=($(compgen -d -- \"$cur\"))", out);
-    } else {
-        fputs("COMPREPLY=()", out);
-    }
-    fputs("; return ;;\n", out);
-}
-
-static void bash_value_cases(FILE *out)
-{
-    const struct pm_option *o;
-    fputs("  case \"$command $prev\" in\n", out);
-    for (const struct pm_command *c = pm_commands; c->name; c++)
-        for (o = c->options; o->name; o++) bash_value(out, c, o);
-    fputs("  esac\n  case \" $prev\" in\n", out);
-    for (o = pm_options_global; o->name; o++) bash_value(out, NULL, o);
-    for (o = pm_options_rows; o->name; o++) bash_value(out, NULL, o);
-    for (o = pm_options_fresh; o->name; o++) bash_value(out, NULL, o);
-    fputs("  esac\n", out);
-}
-
-static void first_words(FILE *out, const char *separator)
+/* The commands of one word and the groups. */
+static void first_words(FILE *out)
 {
     const char *between = "";
     for (const struct pm_command *c = pm_commands; c->name; c++) {
         if (strchr(c->name, ' ')) continue;
         fprintf(out, "%s%s", between, c->name);
-        between = separator;
+        between = " ";
     }
-    for (const struct pm_command_group *g = pm_command_groups; g->name; g++) fprintf(out, "%s%s", separator, g->name);
+    for (const struct pm_command_group *g = pm_command_groups; g->name; g++) fprintf(out, " %s", g->name);
 }
 
 static void second_words(FILE *out, const struct pm_command_group *group)
@@ -74,8 +56,40 @@ static void second_words(FILE *out, const struct pm_command_group *group)
     }
 }
 
-/* Every flag that takes a value, as a pattern of case. Names that several commands share stand there more than once,
- * which case does not mind. */
+/* One case: the word before is this flag, so its value is completed. */
+static void value_case(FILE *out, enum shell shell, const struct pm_command *command, const struct pm_option *o)
+{
+    if (o->kind == PM_OPTION_FLAG) return;
+    fprintf(out, "    \"%s --%s\"", command ? command->name : "", o->name);
+    if (o->letter) fprintf(out, " | \"%s -%c\"", command ? command->name : "", o->letter);
+    fputs(") ", out);
+    if (o->kind == PM_OPTION_CHOICE) {
+        offer_begin(out, shell);
+        words(out, o->choices);
+        offer_end(out, shell);
+        fputs("; ", out);
+    } else if (o->kind == PM_OPTION_FILE || o->kind == PM_OPTION_DIR) {
+        offer_files(out, shell, o->kind == PM_OPTION_DIR);
+        fputs("; ", out);
+    }
+    fputs("return ;;\n", out);
+}
+
+static void value_cases(FILE *out, enum shell shell)
+{
+    const struct pm_option *o;
+    fputs("  case \"$command $prev\" in\n", out);
+    for (const struct pm_command *c = pm_commands; c->name; c++)
+        for (o = c->options; o->name; o++) value_case(out, shell, c, o);
+    fputs("  esac\n  case \" $prev\" in\n", out);
+    for (o = pm_options_global; o->name; o++) value_case(out, shell, NULL, o);
+    for (o = pm_options_rows; o->name; o++) value_case(out, shell, NULL, o);
+    for (o = pm_options_fresh; o->name; o++) value_case(out, shell, NULL, o);
+    fputs("  esac\n", out);
+}
+
+/* Flags that take a value, as a pattern of case. A name that several commands share stands there more than once, which
+ * case does not mind. */
 static void value_flags(FILE *out, const struct pm_option *list, const char **between)
 {
     for (const struct pm_option *o = list; o->name; o++) {
@@ -86,77 +100,79 @@ static void value_flags(FILE *out, const struct pm_option *list, const char **be
     }
 }
 
-static void value_flag_pattern(FILE *out)
+/* Finds the words of the command among what was typed so far. */
+static void find_command(FILE *out, enum shell shell)
 {
     const char *between = "";
+    fprintf(out, "  for ((i = %d; i < %s; i++)); do\n    word=${%s[i]}\n", shell == BASH ? 1 : 2,
+            shell == BASH ? "COMP_CWORD" : "CURRENT", shell == BASH ? "COMP_WORDS" : "words");
+    fputs("    if [[ -n $skip ]]; then skip=; continue; fi\n    case $word in\n      ", out);
     value_flags(out, pm_options_global, &between);
     value_flags(out, pm_options_rows, &between);
     value_flags(out, pm_options_fresh, &between);
     for (const struct pm_command *c = pm_commands; c->name; c++) value_flags(out, c->options, &between);
+    fputs(") skip=1 ;;\n      -*) ;;\n      *) case $command in\n           '') command=$word ;;\n", out);
+    for (const struct pm_command_group *g = pm_command_groups; g->name; g++)
+        fprintf(out, "           %s) command=\"%s $word\" ;;\n", g->name, g->name);
+    fputs("         esac ;;\n    esac\n  done\n", out);
+}
+
+static void command_case(FILE *out, enum shell shell, const struct pm_command *c)
+{
+    fprintf(out, "    \"%s\") if [[ $cur == -* ]]; then ", c->name);
+    offer_flags(out, shell, c);
+    if (c->operand_choices) {
+        fputs("; else ", out);
+        if (!strcmp(c->operand_choices, "FILE")) {
+            offer_files(out, shell, false);
+        } else {
+            offer_begin(out, shell);
+            if (!strcmp(c->operand_choices, "COMMAND")) first_words(out);
+            else words(out, c->operand_choices);
+            offer_end(out, shell);
+        }
+    }
+    fputs("; fi ;;\n", out);
+}
+
+static void function(FILE *out, enum shell shell)
+{
+    fputs("_provmat() {\n  local command= word= skip= i= ", out);
+    if (shell == BASH) fputs("cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n  COMPREPLY=()\n", out);
+    else fputs("cur=${words[CURRENT]} prev=${words[CURRENT-1]}\n", out);
+    find_command(out, shell);
+    value_cases(out, shell);
+    fputs("  case $command in\n    '') if [[ $cur == -* ]]; then ", out);
+    offer_flags(out, shell, NULL);
+    fputs("; else ", out);
+    offer_begin(out, shell);
+    first_words(out);
+    offer_end(out, shell);
+    fputs("; fi ;;\n", out);
+    for (const struct pm_command_group *g = pm_command_groups; g->name; g++) {
+        fprintf(out, "    %s) ", g->name);
+        offer_begin(out, shell);
+        second_words(out, g);
+        offer_end(out, shell);
+        fputs(" ;;\n", out);
+    }
+    for (const struct pm_command *c = pm_commands; c->name; c++) command_case(out, shell, c);
+    fputs("  esac\n}\n", out);
 }
 
 static void bash(FILE *out)
 {
-    fputs("# Completion of provmat for bash: source <(provmat completion bash)\n"
-          "_provmat() {\n"
-          "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= word skip= i\n"
-          "  COMPREPLY=()\n"
-          "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
-          "    word=${COMP_WORDS[i]}\n"
-          "    if [[ $skip ]]; then skip=; continue; fi\n"
-          "    case $word in\n      ",
-          out);
-    value_flag_pattern(out);
-    fputs(") skip=1 ;;\n"
-          "      -*) ;;\n"
-          "      *) case $command in\n"
-          "           '') command=$word ;;\n",
-          out);
-    for (const struct pm_command_group *g = pm_command_groups; g->name; g++)
-        fprintf(out, "           %s) command=\"%s $word\" ;;\n", g->name, g->name);
-    fputs("         esac ;;\n"
-          "    esac\n"
-          "  done\n",
-          out);
-    bash_value_cases(out);
-    fputs("  case $command in\n"
-          "    '') if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"",
-          out);
-    bash_flags(out, NULL);
-    fputs("\" -- \"$cur\"))\n        else COMPREPLY=($(compgen -W \"", out);
-    first_words(out, " ");
-    fputs("\" -- \"$cur\")); fi ;;\n", out);
-    for (const struct pm_command_group *g = pm_command_groups; g->name; g++) {
-        fprintf(out, "    %s) COMPREPLY=($(compgen -W \"", g->name);
-        second_words(out, g);
-        fputs("\" -- \"$cur\")) ;;\n", out);
-    }
-    for (const struct pm_command *c = pm_commands; c->name; c++) {
-        fprintf(out, "    \"%s\") if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"", c->name);
-        bash_flags(out, c);
-        fputs("\" -- \"$cur\"))", out);
-        if (c->operand_choices && !strcmp(c->operand_choices, "FILE")) {
-            fputs("; else COMPREPLY=($(compgen -f -- \"$cur\"))", out);
-        } else if (c->operand_choices) {
-            fputs("; else COMPREPLY=($(compgen -W \"", out);
-            if (!strcmp(c->operand_choices, "COMMAND")) first_words(out, " ");
-            else bash_words(out, c->operand_choices);
-            fputs("\" -- \"$cur\"))", out);
-        }
-        fputs("; fi ;;\n", out);
-    }
-    fputs("  esac\n"
-          "}\n"
-          "complete -o filenames -F _provmat provmat\n",
-          out);
+    fputs("# Completion of provmat for bash: source <(provmat completion bash)\n", out);
+    function(out, BASH);
+    fputs("complete -o filenames -F _provmat provmat\n", out);
 }
 
+/* As a file named _provmat on fpath it is loaded at the first use; sourced, it registers itself. */
 static void zsh(FILE *out)
 {
-    fputs("#compdef provmat\n"
-          "autoload -U +X bashcompinit && bashcompinit\n",
-          out);
-    bash(out);
+    fputs("#compdef provmat\n# Completion of provmat for zsh: source <(provmat completion zsh)\n", out);
+    function(out, ZSH);
+    fputs("if [[ $funcstack[1] == _provmat ]]; then _provmat \"$@\"; else compdef _provmat provmat; fi\n", out);
 }
 
 /* ---- fish ---- */
@@ -182,7 +198,7 @@ static void fish_option(FILE *out, const char *condition, const struct pm_option
     else if (o->kind != PM_OPTION_FLAG) fputs(" -x", out);
     if (o->kind == PM_OPTION_CHOICE) {
         fputs(" -a '", out);
-        bash_words(out, o->choices);
+        words(out, o->choices);
         fputc('\'', out);
     }
     fputs(" -d ", out);
@@ -218,8 +234,8 @@ static void fish_command(FILE *out, const struct pm_command *c)
         fprintf(out, "complete -c provmat -F -n '%s'\n", seen);
     } else {
         fprintf(out, "complete -c provmat -f -n '%s' -a '", seen);
-        if (!strcmp(c->operand_choices, "COMMAND")) first_words(out, " ");
-        else bash_words(out, c->operand_choices);
+        if (!strcmp(c->operand_choices, "COMMAND")) first_words(out);
+        else words(out, c->operand_choices);
         fputs("'\n", out);
     }
 }

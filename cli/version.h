@@ -7,6 +7,6 @@
 #else
 #define PM_VERSION "0.1.0"
 #endif
-#define PM_RELEASE_DATE "November 20, 2025" /* of the man pages */
+#define PM_RELEASE_DATE "November 21, 2026" /* of the man pages */
 
 #endif
