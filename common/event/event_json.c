@@ -324,6 +324,7 @@ static int read_value(struct reader *r, const struct pm_field *field)
 
 static int refuse_key(struct reader *r, struct pm_slice key)
 {
+    if (pm_field_known(key)) return pm_error_set(r->err, PM_EINVALID, "%s has no field \"%.*s\"", r->type, PM_SLICE_ARG(key));
     const char *near = pm_field_nearest(r->ev->type, key);
     return pm_error_set(r->err, PM_EINVALID, "unknown field \"%.*s\" of %s%s%s%s", shown(key), key.ptr, r->type, near ? " (did you mean \"" : "",
                         near ? near : "", near ? "\"?)" : "");

@@ -54,27 +54,36 @@ const char *pm_member_name(enum pm_member member)
 
 #define SLOTS 128 /* over four times the fields of any type: a look-up hits at once or next door */
 
-static const struct pm_field *slots[PM_EVENT_TYPE_COUNT][SLOTS];
+/* Names have 4..16 bytes, so their first and last eight (or four) bytes and the length are the whole name. */
+#define NAME_LEAST 4
+#define NAME_MOST 16
+
+struct key {
+    uint64_t first, last, len;
+};
+struct slot {
+    struct key key;
+    const struct pm_field *field; /* NULL: free */
+};
+static struct slot slots[PM_EVENT_TYPE_COUNT][SLOTS];
 static pthread_once_t slots_once = PTHREAD_ONCE_INIT;
 
-/* Names are short and known, so a few bytes of each tell them apart; a wrong guess only costs a comparison. */
-static inline size_t slot_of(struct pm_slice name)
+static inline struct key key_of(struct pm_slice name)
 {
-    uint64_t first, last;
+    struct key key = {.len = name.len};
     if (name.len >= 8) {
-        memcpy(&first, name.ptr, 8);
-        memcpy(&last, name.ptr + name.len - 8, 8);
-    } else if (name.len >= 4) {
-        uint32_t head, tail;
-        memcpy(&head, name.ptr, 4);
-        memcpy(&tail, name.ptr + name.len - 4, 4);
-        first = head;
-        last = tail;
+        memcpy(&key.first, name.ptr, 8);
+        memcpy(&key.last, name.ptr + name.len - 8, 8);
     } else {
-        first = name.len ? (unsigned char)name.ptr[0] : 0;
-        last = name.len ? (unsigned char)name.ptr[name.len - 1] : 0;
+        memcpy(&key.first, name.ptr, 4);
+        memcpy(&key.last, name.ptr + name.len - 4, 4);
     }
-    return (size_t)((first * 0x9e3779b97f4a7c15u ^ (last + name.len)) * 0xc2b2ae3d27d4eb4fu >> 57);
+    return key;
+}
+
+static inline size_t slot_of(struct key key)
+{
+    return (size_t)((key.first * 0x9e3779b97f4a7c15u ^ (key.last + key.len)) * 0xc2b2ae3d27d4eb4fu >> 57);
 }
 _Static_assert(SLOTS == 1 << (64 - 57), "slot_of keeps the highest bits");
 
@@ -83,20 +92,32 @@ static void fill_slots(void)
     for (size_t type = 0; type < PM_EVENT_TYPE_COUNT; type++) {
         for (size_t i = 0; i < pm_field_tables[type].count; i++) {
             const struct pm_field *field = &pm_field_tables[type].fields[i];
-            size_t at = slot_of(field->name);
-            while (slots[type][at]) at = (at + 1) % SLOTS;
-            slots[type][at] = field;
+            PM_CHECK(field->name.len >= NAME_LEAST && field->name.len <= NAME_MOST);
+            struct key key = key_of(field->name);
+            size_t at = slot_of(key);
+            while (slots[type][at].field) at = (at + 1) % SLOTS;
+            slots[type][at] = (struct slot){key, field};
         }
     }
 }
 
 const struct pm_field *pm_field_find(enum pm_event_type type, struct pm_slice name)
 {
+    if (name.len < NAME_LEAST || name.len > NAME_MOST) return NULL;
     pthread_once(&slots_once, fill_slots);
-    for (size_t at = slot_of(name);; at = (at + 1) % SLOTS) {
-        const struct pm_field *field = slots[type][at];
-        if (!field || pm_slice_eq(field->name, name)) return field;
+    struct key key = key_of(name);
+    for (size_t at = slot_of(key);; at = (at + 1) % SLOTS) {
+        const struct slot *slot = &slots[type][at];
+        if (!slot->field || (slot->key.first == key.first && slot->key.last == key.last && slot->key.len == key.len)) return slot->field;
     }
+}
+
+bool pm_field_known(struct pm_slice name)
+{
+    for (int type = 0; type < PM_EVENT_TYPE_COUNT; type++) {
+        if (pm_field_find((enum pm_event_type)type, name)) return true;
+    }
+    return false;
 }
 
 /* ---- the nearest ---- */

@@ -44,6 +44,8 @@ extern const uint64_t pm_fields_required[PM_EVENT_TYPE_COUNT];
 /* The field of that name, NULL when the type has none. A hash table a type, made on first use. */
 const struct pm_field *pm_field_find(enum pm_event_type type, struct pm_slice name);
 
+bool pm_field_known(struct pm_slice name); /* some type has it */
+
 /* The member of an event that a field stands for. */
 static inline void *pm_field_of(struct pm_event *ev, const struct pm_field *field) { return (char *)ev + field->offset; }
 static inline const void *pm_field_of_const(const struct pm_event *ev, const struct pm_field *field)
