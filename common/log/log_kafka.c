@@ -1,0 +1,927 @@
+/* log_kafka.c: the log as a Kafka topic; the only file that includes librdkafka. What needs no library is in log_kafka_conf.c.
+ *
+ * Up to two clients a handle: `ask` (metadata, watermarks, admin: a consumer that reads nothing, so that its questions never wait behind a fetch) and either a
+ * reader (assign() with explicit offsets, one queue) or a producer. librdkafka's own threads are never entered: errors, logs and delivery reports are queued and
+ * served from our calls, on the caller's thread. One thread is ours: the waker, for libraries without fetch.queue.backoff.ms (below).
+ *
+ * A partition of a reader:
+ *   unsought -> delivering   kafka_seek
+ *   delivering -> faulted    partition_fault (an error event: offset out of range, a bad CRC)
+ *   faulted -> delivering    kafka_seek
+ * Its position follows messages and end-of-partition events; the latter pass what nobody receives (transaction markers, aborted and compacted records). */
+#include <inttypes.h>
+#include <librdkafka/rdkafka.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/base/check.h"
+#include "common/base/time.h"
+#include "common/log/log_impl.h"
+#include "common/log/log_kafka_conf.h"
+
+#define STASH_MAX 1024           /* messages taken from the library at once */
+#define APPENDS_A_POLL 256       /* delivery reports are served this often */
+#define WAKE_EVERY_MS 5          /* measured best: README.md */
+#define WAKE_ASK_MS 1000         /* one question of the waker waits this long at most */
+#define VERIFY_MS 3000           /* is the topic really gone? */
+
+struct kafka_partition {
+    int64_t position; /* the next offset that poll delivers; -1: unsought */
+    bool assigned, delivering, at_end;
+};
+
+/* librdkafka < 2.2.0 stops fetching for a whole second when its queue was full; a question to the partition's leader wakes that thread. */
+struct waker {
+    pthread_t thread;
+    bool wanted, runs;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool stop;       /* under lock */
+    int n_behind;    /* under lock */
+    atomic_bool behind[PM_LOG_PARTITIONS_MAX];
+};
+
+struct kafka_log {
+    struct pm_log base;
+    char *brokers, *topic;
+    int timeout_ms;
+    void (*diag)(void *arg, int level, const char *text);
+    void *diag_arg;
+    char reason[512];  /* the last thing the library said about a connection */
+    bool refused;      /* ... and that it was a refused login */
+    bool topic_suspect; /* ... or that the topic may be gone */
+    rd_kafka_t *ask, *client; /* client: reader or producer, NULL for ADMIN */
+    rd_kafka_topic_t *ask_topic, *client_topic;
+
+    /* reading */
+    rd_kafka_queue_t *queue;
+    struct kafka_partition *partitions;
+    int32_t n_partitions;
+    rd_kafka_message_t *stash[STASH_MAX];
+    size_t stash_at, stash_n;
+    bool gone; /* the whole log is faulted */
+    struct waker waker;
+
+    /* appending */
+    uint64_t handed, failed;
+    rd_kafka_resp_err_t failed_first;
+    size_t failed_bytes;
+    char fatal[512];
+};
+
+struct kafka_batch {
+    struct pm_log_batch_owner owner;
+    rd_kafka_message_t **messages;
+    size_t n, cap;
+};
+
+static struct kafka_log *self(const struct pm_log *base) { return (struct kafka_log *)(uintptr_t)base; }
+
+static int64_t now_ms(void) { return pm_time_monotonic_us() / 1000; }
+static int left_ms(int64_t until) { return until > now_ms() ? (int)(until - now_ms()) : 0; }
+static int at_most(int a, int b) { return a < b ? a : b; }
+
+/* ---- errors and diagnostics ---- */
+
+/* Failures that go away by themselves when the brokers are back. */
+static bool is_away(rd_kafka_resp_err_t e)
+{
+    switch (e) {
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
+    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+    case RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_NOT_CONTROLLER:
+    case RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR: return true;
+    default: return false;
+    }
+}
+
+static bool is_no_topic(rd_kafka_resp_err_t e)
+{
+    return e == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || e == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+           e == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+}
+
+static int no_topic(const struct kafka_log *log, struct pm_error *err)
+{
+    return pm_error_set(err, PM_ELOG, "topic \"%s\" does not exist on %s; create it with: provmat log create --log kafka://%s/%s", log->topic,
+                        log->brokers, log->brokers, log->topic);
+}
+
+/* The library's code becomes ours here, and nowhere else. */
+static int translate(const struct kafka_log *log, rd_kafka_resp_err_t e, const char *what, struct pm_error *err)
+{
+    if (log->refused) return pm_error_set(err, PM_ELOG, "%s refuses us: %s", log->brokers, log->reason);
+    if (is_no_topic(e)) return no_topic(log, err);
+    if (!is_away(e)) return pm_error_set(err, PM_ELOG, "cannot %s of topic \"%s\" on %s: %s", what, log->topic, log->brokers, rd_kafka_err2str(e));
+    return pm_error_set(err, PM_ELOGAWAY, "could not reach %s to %s of topic \"%s\": %s", log->brokers, what, log->topic,
+                        log->reason[0] ? log->reason : rd_kafka_err2str(e));
+}
+
+static void diag(const struct kafka_log *log, int level, const char *text)
+{
+    if (log->diag) log->diag(log->diag_arg, level, text);
+}
+
+static void error_cb(rd_kafka_t *rk, int code, const char *text, void *opaque)
+{
+    struct kafka_log *log = opaque;
+    rd_kafka_resp_err_t e = (rd_kafka_resp_err_t)code;
+    if (e == RD_KAFKA_RESP_ERR__FATAL) {
+        char fatal[400];
+        e = rd_kafka_fatal_error(rk, fatal, sizeof fatal);
+        snprintf(log->fatal, sizeof log->fatal, "%s: %s", rd_kafka_err2str(e), fatal);
+    }
+    if (is_no_topic(e)) log->topic_suspect = true;
+    if (e == RD_KAFKA_RESP_ERR__AUTHENTICATION) log->refused = true;
+    if (e != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !log->reason[0]) snprintf(log->reason, sizeof log->reason, "%s", text);
+    diag(log, is_away(e) ? 4 : 3, text);
+}
+
+static void log_cb(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    /* Each client gets all properties; that some are for the other kind only is no news. */
+    if (strcmp(facility, "CONFWARN") == 0 && strstr(text, "will be ignored by this")) return;
+    diag(rd_kafka_opaque(rk), level, text);
+}
+
+static void delivery_cb(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+    (void)rk;
+    struct kafka_log *log = opaque;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        log->base.acknowledged++;
+        return;
+    }
+    if (log->failed++ > 0) return;
+    log->failed_first = message->err;
+    log->failed_bytes = message->len + message->key_len;
+}
+
+/* ---- clients ---- */
+
+static int set_property(rd_kafka_conf_t *conf, const char *name, const char *value, struct pm_error *err)
+{
+    char text[512];
+    switch (rd_kafka_conf_set(conf, name, value, text, sizeof text)) {
+    case RD_KAFKA_CONF_OK: return PM_OK;
+    case RD_KAFKA_CONF_UNKNOWN:
+        return pm_error_set(err, PM_EUSAGE, "-X %s: librdkafka %s has no such property; \"-X list\" shows them all", name, rd_kafka_version_str());
+    default: return pm_error_set(err, PM_EUSAGE, "-X %s: librdkafka %s: %s", name, rd_kafka_version_str(), text);
+    }
+}
+
+/* Ours first, then the user's, which win. */
+static int set_properties(rd_kafka_conf_t *conf, int uses, const struct pm_log_property *properties, size_t n, struct pm_error *err)
+{
+    char text[512];
+    for (size_t i = 0; i < pm_kafka_n_defaults; i++) {
+        const struct pm_kafka_default *d = &pm_kafka_defaults[i];
+        if (!(d->uses & uses)) continue;
+        rd_kafka_conf_res_t rc = rd_kafka_conf_set(conf, d->name, d->value, text, sizeof text);
+        PM_CHECK(rc == RD_KAFKA_CONF_OK || d->optional);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (pm_kafka_property_is_ours(properties[i].name)) continue;
+        PM_TRY(pm_kafka_property_check(properties[i].name, properties[i].value, err));
+        PM_TRY(set_property(conf, properties[i].name, properties[i].value, err));
+    }
+    return PM_OK;
+}
+
+static int client_new(struct kafka_log *log, const struct pm_log_options *options, int use, rd_kafka_t **ret, struct pm_error *err)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    int rc = set_properties(conf, use, options->properties, options->n_properties, err);
+    if (rc == PM_OK) rc = set_property(conf, "bootstrap.servers", log->brokers, err);
+    if (rc == PM_OK) rc = set_property(conf, "log.queue", "true", err);
+    char text[512] = "";
+    rd_kafka_t *rk = NULL;
+    if (rc == PM_OK) {
+        rd_kafka_conf_set_opaque(conf, log);
+        rd_kafka_conf_set_error_cb(conf, error_cb);
+        rd_kafka_conf_set_log_cb(conf, log_cb);
+        if (use == PM_KAFKA_APPEND) rd_kafka_conf_set_dr_msg_cb(conf, delivery_cb);
+        rk = rd_kafka_new(use == PM_KAFKA_APPEND ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, text, sizeof text);
+        if (!rk) rc = pm_error_set(err, PM_EUSAGE, "librdkafka %s refuses its configuration: %s", rd_kafka_version_str(), text);
+    }
+    if (!rk) {
+        rd_kafka_conf_destroy(conf);
+        return rc;
+    }
+    rd_kafka_set_log_queue(rk, NULL);
+    *ret = rk;
+    return PM_OK;
+}
+
+static void client_destroy(rd_kafka_t *rk)
+{
+    if (rk) rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); /* nothing to leave: no group was joined */
+}
+
+/* ---- metadata ---- */
+
+/* Asks until the topic's partitions are known, `until` has passed, or the answer is final. In slices, so that a refused login ends it at once. */
+static int ask_metadata(struct kafka_log *log, int64_t until, const struct rd_kafka_metadata **ret, struct pm_error *err)
+{
+    for (int slice = 250;; slice *= 2) {
+        const struct rd_kafka_metadata *metadata = NULL;
+        rd_kafka_resp_err_t e = rd_kafka_metadata(log->ask, 0, log->ask_topic, &metadata, at_most(slice, left_ms(until) + 1));
+        rd_kafka_poll(log->ask, 0);
+        if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            e = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+            if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
+                log->refused = false;
+                *ret = metadata;
+                return PM_OK;
+            }
+            rd_kafka_metadata_destroy(metadata);
+            if (e == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION)
+                return pm_error_set(err, PM_EUSAGE, "\"%s\" is not a topic's name", log->topic);
+            nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        }
+        if (log->refused || !is_away(e) || left_ms(until) == 0) return translate(log, e, "ask for the partitions", err);
+    }
+}
+
+static int kafka_partitions(struct pm_log *base, int32_t *ret_count, struct pm_error *err)
+{
+    struct kafka_log *log = self(base);
+    const struct rd_kafka_metadata *metadata;
+    PM_TRY(ask_metadata(log, now_ms() + log->timeout_ms, &metadata, err));
+    int n = metadata->topics[0].partition_cnt;
+    rd_kafka_metadata_destroy(metadata);
+    if (n > PM_LOG_PARTITIONS_MAX)
+        return pm_error_set(err, PM_ELIMIT, "topic \"%s\" has %d partitions: a log has at most %d", log->topic, n, PM_LOG_PARTITIONS_MAX);
+    *ret_count = n;
+    return PM_OK;
+}
+
+static int kafka_offsets(struct pm_log *base, int32_t partition, int64_t *ret_first, int64_t *ret_next, struct pm_error *err)
+{
+    struct kafka_log *log = self(base);
+    int64_t until = now_ms() + log->timeout_ms, first, next;
+    for (;;) {
+        rd_kafka_resp_err_t e = rd_kafka_query_watermark_offsets(log->ask, log->topic, partition, &first, &next, left_ms(until) + 1);
+        rd_kafka_poll(log->ask, 0);
+        if (e == RD_KAFKA_RESP_ERR_NO_ERROR) break;
+        int32_t n;
+        if (is_no_topic(e) && kafka_partitions(base, &n, err) == PM_OK && partition >= n)
+            return pm_error_set(err, PM_ELOG, "partition %" PRId32 ": topic \"%s\" has %" PRId32 " partitions", partition, log->topic, n);
+        if (log->refused || !is_away(e) || left_ms(until) == 0) return translate(log, e, "ask for the offsets", err);
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    *ret_first = first;
+    *ret_next = next;
+    return PM_OK;
+}
+
+/* ---- open and close ---- */
+
+static void kafka_close(struct pm_log *base);
+
+static int fill_identity(struct kafka_log *log, int64_t until, struct pm_error *err)
+{
+    char *cluster = rd_kafka_clusterid(log->ask, left_ms(until) + 1);
+    if (!cluster) return translate(log, RD_KAFKA_RESP_ERR__TIMED_OUT, "ask for the cluster's id", err);
+    size_t size = strlen(cluster) + strlen(log->topic) + sizeof "kafka:/";
+    log->base.identity = pm_malloc(size);
+    snprintf(log->base.identity, size, "kafka:%s/%s", cluster, log->topic);
+    rd_kafka_mem_free(log->ask, cluster);
+    return PM_OK;
+}
+
+/* The handle with its `ask` client; nothing has been asked yet. */
+static int handle_new(const char *rest, const struct pm_log_options *options, struct kafka_log **ret, struct pm_error *err)
+{
+    char *brokers, *topic;
+    PM_TRY(pm_kafka_url_parse(rest, &brokers, &topic, err));
+    struct kafka_log *log = pm_calloc(1, sizeof *log);
+    log->brokers = brokers;
+    log->topic = topic;
+    log->timeout_ms = options->timeout_ms;
+    log->diag = options->diag;
+    log->diag_arg = options->diag_arg;
+    pthread_mutex_init(&log->waker.lock, NULL);
+    pthread_cond_init(&log->waker.changed, NULL);
+    size_t size = strlen(brokers) + strlen(topic) + sizeof "kafka:///";
+    log->base.url = pm_malloc(size);
+    snprintf(log->base.url, size, "kafka://%s/%s", brokers, topic);
+    int rc = client_new(log, options, PM_KAFKA_ASK, &log->ask, err);
+    if (rc == PM_OK) {
+        log->ask_topic = rd_kafka_topic_new(log->ask, topic, NULL);
+        *ret = log;
+        return PM_OK;
+    }
+    free(log->base.url);
+    kafka_close(&log->base);
+    return rc;
+}
+
+/* Frees what log.c would. */
+static void handle_free(struct kafka_log *log)
+{
+    free(log->base.url);
+    free(log->base.identity);
+    kafka_close(&log->base);
+}
+
+static bool library_knows(const char *property)
+{
+    char value[8];
+    size_t size = sizeof value;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    bool knows = rd_kafka_conf_get(conf, property, value, &size) == RD_KAFKA_CONF_OK;
+    rd_kafka_conf_destroy(conf);
+    return knows;
+}
+
+static int open_client(struct kafka_log *log, const struct pm_log_options *options, struct pm_error *err)
+{
+    if (options->mode == PM_LOG_ADMIN) return PM_OK;
+    if (options->mode == PM_LOG_APPEND) {
+        PM_TRY(client_new(log, options, PM_KAFKA_APPEND, &log->client, err));
+        log->client_topic = rd_kafka_topic_new(log->client, log->topic, NULL);
+        return PM_OK;
+    }
+    PM_TRY(client_new(log, options, PM_KAFKA_READ, &log->client, err));
+    rd_kafka_poll_set_consumer(log->client); /* errors and logs come with the messages */
+    log->queue = rd_kafka_queue_get_consumer(log->client);
+    log->waker.wanted = !library_knows("fetch.queue.backoff.ms");
+    return PM_OK;
+}
+
+static int kafka_open(const char *rest, const struct pm_log_options *options, struct pm_log **ret, struct pm_error *err)
+{
+    struct kafka_log *log;
+    PM_TRY(handle_new(rest, options, &log, err));
+    int64_t until = now_ms() + log->timeout_ms;
+    const struct rd_kafka_metadata *metadata = NULL;
+    int rc = ask_metadata(log, until, &metadata, err);
+    if (metadata) rd_kafka_metadata_destroy(metadata);
+    if (rc == PM_OK) rc = fill_identity(log, until, err);
+    if (rc == PM_OK) rc = open_client(log, options, err);
+    if (rc != PM_OK) {
+        handle_free(log);
+        return rc;
+    }
+    *ret = &log->base;
+    return PM_OK;
+}
+
+static void waker_stop(struct waker *waker);
+
+static void kafka_close(struct pm_log *base)
+{
+    struct kafka_log *log = self(base);
+    waker_stop(&log->waker);
+    for (size_t i = log->stash_at; i < log->stash_n; i++) rd_kafka_message_destroy(log->stash[i]);
+    if (log->client_topic) {
+        rd_kafka_purge(log->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+        rd_kafka_topic_destroy(log->client_topic);
+    }
+    if (log->queue) rd_kafka_queue_destroy(log->queue);
+    client_destroy(log->client);
+    if (log->ask_topic) rd_kafka_topic_destroy(log->ask_topic);
+    client_destroy(log->ask);
+    pthread_mutex_destroy(&log->waker.lock);
+    pthread_cond_destroy(&log->waker.changed);
+    free(log->partitions);
+    free(log->brokers);
+    free(log->topic);
+    free(log);
+}
+
+/* ---- appending ---- */
+
+static uint64_t outstanding(const struct kafka_log *log) { return log->handed - log->base.acknowledged - log->failed; }
+
+static int not_acknowledged(const struct kafka_log *log, struct pm_error *err)
+{
+    return pm_error_set(err, PM_ELOGAWAY, "%" PRIu64 " of %" PRIu64 " records are not acknowledged by %s, and none was in the last %g s: %s",
+                        outstanding(log) + log->failed, log->handed, log->brokers, log->timeout_ms / 1000.0,
+                        log->reason[0] ? log->reason : "no answer");
+}
+
+/* Serves the producer for `serve_ms`. PM_ELOGAWAY when nothing has been acknowledged for timeout_ms. */
+static int await_progress(struct kafka_log *log, uint64_t *done, int64_t *since, bool flush, struct pm_error *err)
+{
+    if (flush)
+        (void)rd_kafka_flush(log->client, 100); /* also sends what lingers */
+    else
+        rd_kafka_poll(log->client, 20);
+    if (log->fatal[0]) return pm_error_set(err, PM_ELOG, "%s: the producer cannot go on: %s", log->brokers, log->fatal);
+    uint64_t now_done = log->base.acknowledged + log->failed;
+    if (now_done != *done) {
+        *done = now_done;
+        *since = now_ms();
+    }
+    return now_ms() - *since > log->timeout_ms ? not_acknowledged(log, err) : PM_OK;
+}
+
+static int produce(struct kafka_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms)
+{
+    return rd_kafka_producev(log->client, RD_KAFKA_V_RKT(log->client_topic), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
+                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY((void *)(uintptr_t)key.ptr, key.len),
+                             RD_KAFKA_V_VALUE((void *)(uintptr_t)value.ptr, value.len),
+                             RD_KAFKA_V_TIMESTAMP(timestamp_ms < 0 ? 0 : timestamp_ms), RD_KAFKA_V_END);
+}
+
+static int kafka_append(struct pm_log *base, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms, struct pm_error *err)
+{
+    struct kafka_log *log = self(base);
+    uint64_t done = log->base.acknowledged + log->failed;
+    int64_t since = 0;
+    rd_kafka_resp_err_t e;
+    while ((e = produce(log, key, value, timestamp_ms)) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+        if (!since) since = now_ms();
+        PM_TRY(await_progress(log, &done, &since, false, err));
+    }
+    if (e == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+        return pm_error_set(err, PM_ELIMIT, "record of %zu bytes is above message.max.bytes; raise it with -X message.max.bytes=2000000",
+                            key.len + value.len);
+    if (e == RD_KAFKA_RESP_ERR__FATAL) return pm_error_set(err, PM_ELOG, "%s: the producer cannot go on: %s", log->brokers, log->fatal);
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) return translate(log, e, "append to the partitions", err);
+    if (++log->handed % APPENDS_A_POLL == 0) rd_kafka_poll(log->client, 0);
+    return PM_OK;
+}
+
+/* Which setting a person changes so that the broker takes the records. */
+static const char *remedy(rd_kafka_resp_err_t e)
+{
+    switch (e) {
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE: return "; raise the topic's max.message.bytes (2097152 fits every event)";
+    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+        return "; the topic's message.timestamp.before.max.ms and message.timestamp.after.max.ms say how far from the broker's clock a time may be";
+    case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS:
+    case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND: return "; the topic's min.insync.replicas is above the replicas in sync";
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: return "; the user may not write to it";
+    default: return "";
+    }
+}
+
+static int kafka_flush(struct pm_log *base, struct pm_error *err)
+{
+    struct kafka_log *log = self(base);
+    uint64_t done = log->base.acknowledged + log->failed;
+    int64_t since = now_ms();
+    rd_kafka_poll(log->client, 0);
+    while (outstanding(log) > 0) PM_TRY(await_progress(log, &done, &since, true, err));
+    uint64_t failed = log->failed;
+    if (failed == 0) return PM_OK;
+    log->failed = 0; /* said once */
+    log->handed -= failed;
+    return pm_error_set(err, is_away(log->failed_first) ? PM_ELOGAWAY : PM_ELOG,
+                        "%" PRIu64 " records are not acknowledged by %s: topic \"%s\": %s (the first is of %zu bytes)%s", failed, log->brokers,
+                        log->topic, rd_kafka_err2str(log->failed_first), log->failed_bytes, remedy(log->failed_first));
+}
+
+/* ---- the waker ---- */
+
+static int32_t next_behind(struct waker *waker, int32_t after)
+{
+    for (int32_t i = 1; i <= PM_LOG_PARTITIONS_MAX; i++) {
+        int32_t p = (after + i) % PM_LOG_PARTITIONS_MAX;
+        if (atomic_load_explicit(&waker->behind[p], memory_order_relaxed)) return p;
+    }
+    return -1;
+}
+
+/* Asks leaders in turn while some partition is behind its end. Touches nothing of the handle but its client, topic and waker. */
+static void *waker_run(void *arg)
+{
+    struct kafka_log *log = arg;
+    struct waker *waker = &log->waker;
+    int32_t partition = 0;
+    for (;;) {
+        pthread_mutex_lock(&waker->lock);
+        while (!waker->stop && waker->n_behind == 0) pthread_cond_wait(&waker->changed, &waker->lock);
+        bool stop = waker->stop;
+        pthread_mutex_unlock(&waker->lock);
+        if (stop) return NULL;
+        nanosleep(&(struct timespec){.tv_nsec = WAKE_EVERY_MS * 1000000L}, NULL);
+        int32_t next = next_behind(waker, partition);
+        int64_t first, end;
+        if (next < 0) continue;
+        partition = next;
+        (void)rd_kafka_query_watermark_offsets(log->client, log->topic, partition, &first, &end, WAKE_ASK_MS);
+    }
+}
+
+static void set_behind(struct kafka_log *log, int32_t partition, bool behind)
+{
+    struct waker *waker = &log->waker;
+    if (!waker->wanted || atomic_load(&waker->behind[partition]) == behind) return;
+    atomic_store(&waker->behind[partition], behind);
+    pthread_mutex_lock(&waker->lock);
+    waker->n_behind += behind ? 1 : -1;
+    pthread_cond_signal(&waker->changed);
+    pthread_mutex_unlock(&waker->lock);
+    if (!waker->runs) waker->runs = pthread_create(&waker->thread, NULL, waker_run, log) == 0; /* without it: slower, not wrong */
+}
+
+static void waker_stop(struct waker *waker)
+{
+    if (!waker->runs) return;
+    pthread_mutex_lock(&waker->lock);
+    waker->stop = true;
+    pthread_cond_signal(&waker->changed);
+    pthread_mutex_unlock(&waker->lock);
+    pthread_join(waker->thread, NULL);
+}
+
+/* ---- reading ---- */
+
+static int64_t kafka_position(const struct pm_log *base, int32_t partition)
+{
+    const struct kafka_log *log = self(base);
+    return partition >= 0 && partition < log->n_partitions ? log->partitions[partition].position : -1;
+}
+
+static int make_room(struct kafka_log *log, int32_t partition, struct pm_error *err)
+{
+    if (partition >= 0 && partition < log->n_partitions) return PM_OK;
+    int32_t n;
+    PM_TRY(kafka_partitions(&log->base, &n, err));
+    if (partition < 0 || partition >= n)
+        return pm_error_set(err, PM_ELOG, "partition %" PRId32 ": topic \"%s\" has %" PRId32 " partitions", partition, log->topic, n);
+    log->partitions = pm_realloc(log->partitions, (size_t)n * sizeof *log->partitions);
+    for (; log->n_partitions < n; log->n_partitions++) log->partitions[log->n_partitions] = (struct kafka_partition){.position = -1};
+    return PM_OK;
+}
+
+static rd_kafka_error_t *assign(struct kafka_log *log, int32_t partition, int64_t offset, bool add)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, log->topic, partition)->offset = offset;
+    rd_kafka_error_t *e = add ? rd_kafka_incremental_assign(log->client, list) : rd_kafka_incremental_unassign(log->client, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return e;
+}
+
+static void unassign(struct kafka_log *log, int32_t partition)
+{
+    struct kafka_partition *p = &log->partitions[partition];
+    set_behind(log, partition, false);
+    if (!p->assigned) return;
+    rd_kafka_error_t *e = assign(log, partition, RD_KAFKA_OFFSET_INVALID, false);
+    if (e) rd_kafka_error_destroy(e);
+    p->assigned = p->delivering = false;
+}
+
+/* Messages of the partition that were fetched before it was sought anew. */
+static void drop_stashed(struct kafka_log *log, int32_t partition)
+{
+    size_t kept = log->stash_at;
+    for (size_t i = log->stash_at; i < log->stash_n; i++) {
+        if (log->stash[i]->partition == partition)
+            rd_kafka_message_destroy(log->stash[i]);
+        else
+            log->stash[kept++] = log->stash[i];
+    }
+    log->stash_n = kept;
+}
+
+static int kafka_seek(struct pm_log *base, int32_t partition, int64_t offset, struct pm_error *err)
+{
+    struct kafka_log *log = self(base);
+    PM_TRY(make_room(log, partition, err));
+    unassign(log, partition);
+    drop_stashed(log, partition);
+    rd_kafka_error_t *e = assign(log, partition, offset, true);
+    if (e) {
+        int rc = pm_error_set(err, PM_ELOG, "cannot read partition %" PRId32 " of topic \"%s\": %s", partition, log->topic, rd_kafka_error_string(e));
+        rd_kafka_error_destroy(e);
+        return rc;
+    }
+    log->partitions[partition] = (struct kafka_partition){.position = offset, .assigned = true, .delivering = true};
+    log->gone = false;
+    set_behind(log, partition, true);
+    return PM_OK;
+}
+
+static void partition_fault(struct kafka_log *log, struct kafka_batch *batch, const rd_kafka_message_t *message)
+{
+    int32_t partition = message->partition;
+    int64_t wanted = log->partitions[partition].position, first, next;
+    struct pm_error *err = &pm_log_batch_fault(&batch->owner, partition)->error;
+    bool reset = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+    unassign(log, partition);
+    struct pm_error asked;
+    if (!reset)
+        pm_error_set(err, PM_ELOG, "partition %" PRId32 " offset %" PRId64 ": %s", partition, wanted, rd_kafka_message_errstr(message));
+    else if (kafka_offsets(&log->base, partition, &first, &next, &asked) != PM_OK)
+        pm_error_set(err, PM_ELOG, "partition %" PRId32 ": offset %" PRId64 " is out of range: %s; what the log holds: %s", partition, wanted,
+                     rd_kafka_message_errstr(message), asked.text);
+    else if (wanted >= first && wanted <= next)
+        pm_error_set(err, PM_ELOG, "partition %" PRId32 " offset %" PRId64 ": %s; the log now holds %" PRId64 "..%" PRId64, partition, wanted,
+                     rd_kafka_message_errstr(message), first, next - 1);
+    else
+        pm_log_out_of_range(err, partition, wanted, first, next);
+}
+
+/* The whole log is faulted when the topic is gone; a hint of the library is not enough. */
+static void check_topic(struct kafka_log *log, struct kafka_batch *batch)
+{
+    log->topic_suspect = false;
+    const struct rd_kafka_metadata *metadata;
+    struct pm_error err;
+    int rc = ask_metadata(log, now_ms() + at_most(VERIFY_MS, log->timeout_ms), &metadata, &err);
+    if (rc == PM_OK) rd_kafka_metadata_destroy(metadata);
+    if (rc != PM_ELOG || log->gone) return;
+    log->gone = true;
+    for (int32_t i = 0; i < log->n_partitions; i++) unassign(log, i);
+    pm_error_set(&pm_log_batch_fault(&batch->owner, -1)->error, PM_ELOG, "the log is gone: %s", err.text);
+}
+
+static void batch_add(struct kafka_batch *batch, rd_kafka_message_t *message)
+{
+    if (batch->n == batch->cap) {
+        batch->cap = batch->cap ? 2 * batch->cap : 256;
+        batch->messages = pm_realloc(batch->messages, batch->cap * sizeof *batch->messages);
+    }
+    batch->messages[batch->n++] = message;
+    rd_kafka_timestamp_type_t type;
+    int64_t timestamp_ms = rd_kafka_message_timestamp(message, &type);
+    pm_log_batch_add(&batch->owner, &(struct pm_log_record){.partition = message->partition,
+                                                            .offset = message->offset,
+                                                            .timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp_ms,
+                                                            .key = pm_slice(message->key, message->key_len),
+                                                            .value = pm_slice(message->payload, message->len)});
+}
+
+/* One message of the stash into the batch; true when it moved a position past what nobody receives. */
+static bool take(struct kafka_log *log, struct kafka_batch *batch)
+{
+    rd_kafka_message_t *message = log->stash[log->stash_at++];
+    bool known = message->partition >= 0 && message->partition < log->n_partitions && log->partitions[message->partition].delivering;
+    struct kafka_partition *p = known ? &log->partitions[message->partition] : NULL;
+    bool moved = false;
+    if (p && message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        moved = message->offset > p->position;
+        if (moved) p->position = message->offset;
+        p->at_end = true;
+        set_behind(log, message->partition, false);
+    } else if (p && message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        partition_fault(log, batch, message);
+    } else if (p && message->offset >= p->position) { /* what is below was delivered already */
+        p->position = message->offset + 1;
+        if (p->at_end) {
+            p->at_end = false;
+            set_behind(log, message->partition, true);
+        }
+        batch_add(batch, message);
+        return false;
+    } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        if (is_no_topic(message->err)) log->topic_suspect = true;
+        diag(log, 3, rd_kafka_message_errstr(message));
+    }
+    rd_kafka_message_destroy(message);
+    return moved;
+}
+
+/* Waits for a first message, then takes what else is there: with a time-out the batch call would hold a lone message back until it has passed. */
+static void refill(struct kafka_log *log, int wait_ms)
+{
+    log->stash_at = log->stash_n = 0;
+    if (wait_ms > 0) {
+        rd_kafka_message_t *first = rd_kafka_consume_queue(log->queue, wait_ms);
+        if (!first) return;
+        log->stash[log->stash_n++] = first;
+    }
+    ssize_t n = rd_kafka_consume_batch_queue(log->queue, 0, log->stash + log->stash_n, STASH_MAX - log->stash_n);
+    if (n > 0) log->stash_n += (size_t)n;
+}
+
+static void kafka_release(struct pm_log_batch_owner *owner)
+{
+    struct kafka_batch *batch = (struct kafka_batch *)owner;
+    for (size_t i = 0; i < batch->n; i++) rd_kafka_message_destroy(batch->messages[i]);
+    free(batch->messages);
+    pm_log_batch_lists_free(owner);
+    free(batch);
+}
+
+static int kafka_poll(struct pm_log *base, size_t n_max, size_t bytes_max, int timeout_ms, struct pm_log_batch *ret, struct pm_error *err)
+{
+    (void)err;
+    struct kafka_log *log = self(base);
+    struct kafka_batch *batch = pm_calloc(1, sizeof *batch);
+    struct pm_log_batch_owner *owner = &batch->owner;
+    owner->log = base;
+    owner->release = kafka_release;
+    int64_t until = now_ms() + timeout_ms;
+    bool moved = false;
+    for (bool first_round = true;; first_round = false) {
+        while (log->stash_at < log->stash_n && !pm_log_batch_full(owner, n_max, bytes_max)) moved |= take(log, batch);
+        if (log->topic_suspect) check_topic(log, batch);
+        bool some = owner->n_records || owner->n_faults;
+        if (pm_log_batch_full(owner, n_max, bytes_max) || (!some && moved)) break;
+        int wait_ms = some ? 0 : left_ms(until);
+        if (!some && wait_ms == 0 && !first_round) break;
+        refill(log, wait_ms);
+        if (log->stash_n == 0 && !log->topic_suspect && (some || left_ms(until) == 0)) break;
+    }
+    rd_kafka_poll(log->ask, 0);
+    if (owner->n_records || owner->n_faults) {
+        pm_log_batch_give(owner, ret);
+    } else {
+        kafka_release(owner);
+        *ret = (struct pm_log_batch){0};
+    }
+    return PM_OK;
+}
+
+/* ---- admin ---- */
+
+/* Runs one admin call: `start` hands the request over, the event with its result comes back on the queue. NULL: no answer in time. */
+static int admin_result(struct kafka_log *log, rd_kafka_queue_t *queue, const char *what, rd_kafka_event_t **ret, struct pm_error *err)
+{
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, log->timeout_ms + 500);
+    rd_kafka_poll(log->ask, 0);
+    rd_kafka_resp_err_t e = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        *ret = event;
+        return PM_OK;
+    }
+    int rc = translate(log, e, what, err);
+    if (event) rd_kafka_event_destroy(event);
+    return rc;
+}
+
+static rd_kafka_AdminOptions_t *admin_options(struct kafka_log *log, rd_kafka_admin_op_t op)
+{
+    char text[256];
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(log->ask, op);
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, log->timeout_ms, text, sizeof text);
+    return options;
+}
+
+/* Brokers before 2.4 want numbers instead of -1: `count` and `replicas` of 1 are tried after it. */
+static int create_topic(struct kafka_log *log, int count, int replicas, rd_kafka_resp_err_t *ret_result, struct pm_error *err)
+{
+    char text[512];
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(log->topic, count, replicas, text, sizeof text);
+    PM_CHECK(topic);
+    for (const struct pm_log_property *s = pm_kafka_topic_settings; s->name; s++) (void)rd_kafka_NewTopic_set_config(topic, s->name, s->value);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(log->ask);
+    rd_kafka_AdminOptions_t *options = admin_options(log, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_CreateTopics(log->ask, &topic, 1, options, queue);
+    rd_kafka_event_t *event = NULL;
+    int rc = admin_result(log, queue, "create the partitions", &event, err);
+    if (rc == PM_OK) {
+        size_t n;
+        const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &n);
+        PM_CHECK(n == 1);
+        *ret_result = rd_kafka_topic_result_error(results[0]);
+        if (*ret_result == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+            rc = pm_error_set(err, PM_ELOG, "topic \"%s\" already exists on %s", log->topic, log->brokers);
+        else if (*ret_result != RD_KAFKA_RESP_ERR_NO_ERROR)
+            rc = pm_error_set(err, PM_ELOG, "%s refuses to create topic \"%s\": %s", log->brokers, log->topic,
+                              rd_kafka_topic_result_error_string(results[0]));
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_NewTopic_destroy(topic);
+    return rc;
+}
+
+/* A topic that was just made is not known everywhere at once. */
+static int await_topic(struct kafka_log *log, struct pm_error *err)
+{
+    for (int64_t until = now_ms() + log->timeout_ms;;) {
+        const struct rd_kafka_metadata *metadata = NULL;
+        int rc = ask_metadata(log, until, &metadata, err);
+        bool led = rc == PM_OK && metadata->topics[0].partition_cnt > 0;
+        for (int i = 0; led && i < metadata->topics[0].partition_cnt; i++) led = metadata->topics[0].partitions[i].leader >= 0;
+        if (metadata) rd_kafka_metadata_destroy(metadata);
+        if (led || left_ms(until) == 0) return rc;
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+}
+
+static int kafka_create(const char *rest, const struct pm_log_options *options, int n_partitions, struct pm_error *err)
+{
+    struct kafka_log *log;
+    PM_TRY(handle_new(rest, options, &log, err));
+    rd_kafka_resp_err_t result = RD_KAFKA_RESP_ERR_NO_ERROR;
+    int rc = create_topic(log, n_partitions ? n_partitions : -1, -1, &result, err);
+    if (result == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR || result == RD_KAFKA_RESP_ERR_INVALID_PARTITIONS ||
+        result == RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION)
+        rc = create_topic(log, n_partitions ? n_partitions : 1, 1, &result, err);
+    if (rc == PM_OK) rc = await_topic(log, err);
+    handle_free(log);
+    return rc;
+}
+
+static void each_entry(const rd_kafka_ConfigResource_t *resource, void (*each)(void *arg, const char *name, const char *value, const char *warning),
+                       void *arg)
+{
+    size_t n;
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &n);
+    for (size_t i = 0; i < n; i++) {
+        const char *name = rd_kafka_ConfigEntry_name(entries[i]), *value = rd_kafka_ConfigEntry_value(entries[i]);
+        if (value && pm_kafka_setting_is_shown(name)) each(arg, name, value, pm_kafka_setting_warning(name, value));
+    }
+}
+
+static int kafka_settings(struct pm_log *base, void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
+                          struct pm_error *err)
+{
+    struct kafka_log *log = self(base);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(log->ask);
+    rd_kafka_ConfigResource_t *topic = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, log->topic);
+    rd_kafka_AdminOptions_t *options = admin_options(log, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_DescribeConfigs(log->ask, &topic, 1, options, queue);
+    rd_kafka_event_t *event = NULL;
+    int rc = admin_result(log, queue, "read the settings", &event, err);
+    if (rc == PM_OK) {
+        size_t n;
+        const rd_kafka_ConfigResource_t **resources =
+            rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &n);
+        rd_kafka_resp_err_t e = n == 1 ? rd_kafka_ConfigResource_error(resources[0]) : RD_KAFKA_RESP_ERR__FAIL;
+        if (e == RD_KAFKA_RESP_ERR_NO_ERROR)
+            each_entry(resources[0], each, arg);
+        else
+            rc = translate(log, e, "read the settings", err);
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_ConfigResource_destroy(topic);
+    rd_kafka_queue_destroy(queue);
+    return rc;
+}
+
+const struct pm_log_ops pm_log_kafka_ops = {
+    .scheme = "kafka://",
+    .open = kafka_open,
+    .create = kafka_create,
+    .close = kafka_close,
+    .append = kafka_append,
+    .flush = kafka_flush,
+    .partitions = kafka_partitions,
+    .offsets = kafka_offsets,
+    .seek = kafka_seek,
+    .poll = kafka_poll,
+    .position = kafka_position,
+    .settings = kafka_settings,
+};
+
+/* ---- the library itself ---- */
+
+const char *pm_log_client_version(void)
+{
+    static char text[64]; /* the same bytes every time */
+    snprintf(text, sizeof text, "librdkafka %s", rd_kafka_version_str());
+    return text;
+}
+
+static void each_pair(const char **pairs, size_t n, void (*each)(void *arg, const char *name, const char *value), void *arg)
+{
+    for (size_t i = 0; i + 1 < n; i += 2) {
+        size_t len = strlen(pairs[i]);
+        bool pointer = (len > 3 && strcmp(pairs[i] + len - 3, "_cb") == 0) || strstr(pairs[i], "opaque") || strcmp(pairs[i], "default_topic_conf") == 0 ||
+                       strcmp(pairs[i], "interceptors") == 0;
+        if (pointer) continue;
+        bool masked = pairs[i + 1] && pairs[i + 1][0] && pm_kafka_property_is_secret(pairs[i]);
+        each(arg, pairs[i], masked ? "********" : pairs[i + 1] ? pairs[i + 1] : "");
+    }
+    rd_kafka_conf_dump_free(pairs, n);
+}
+
+void pm_log_client_properties(const struct pm_log_property *properties, size_t n, void (*each)(void *arg, const char *name, const char *value),
+                              void *arg)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct pm_error ignored;
+    (void)set_properties(conf, PM_KAFKA_ANY, properties, n, &ignored);
+    size_t n_pairs;
+    const char **pairs = rd_kafka_conf_dump(conf, &n_pairs);
+    each_pair(pairs, n_pairs, each, arg);
+    rd_kafka_topic_conf_t *topic_conf = rd_kafka_conf_get_default_topic_conf(conf);
+    if (topic_conf) {
+        pairs = rd_kafka_topic_conf_dump(topic_conf, &n_pairs);
+        each_pair(pairs, n_pairs, each, arg);
+    }
+    rd_kafka_conf_destroy(conf);
+}
+
+int pm_log_client_check(const struct pm_log_property *properties, size_t n, struct pm_error *err)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    int rc = set_properties(conf, PM_KAFKA_ANY, properties, n, err);
+    rd_kafka_conf_destroy(conf);
+    return rc;
+}
