@@ -273,7 +273,7 @@ static int local_open(const char *dir, const struct pm_log_options *options, str
     int rc = pm_kv_open(dir, options->mode == PM_LOG_APPEND ? 0 : open_flags(dir), &kv, err);
     if (rc == PM_ENOTFOUND) return pm_error_set(err, rc, "log local:%s does not exist; make it with: provmat log create --log local:%s", dir, dir);
     PM_TRY(rc);
-    struct local_log *log;
+    struct local_log *log = NULL;
     pthread_mutex_lock(&dbs_lock);
     rc = open_handle(kv, &log, err);
     pthread_mutex_unlock(&dbs_lock);
@@ -548,6 +548,13 @@ static void local_release(struct pm_log_batch_owner *owner)
     free(batch);
 }
 
+/* A look that failed has delivered nothing: its partitions stand where they stood. */
+static void undo(struct local_log *log, const struct local_batch *batch)
+{
+    for (size_t i = batch->owner.n_records; i-- > 0;) log->partitions[batch->owner.records[i].partition].position = batch->owner.records[i].offset;
+    for (size_t i = 0; i < batch->owner.n_faults; i++) log->partitions[batch->owner.faults[i].partition].delivering = true;
+}
+
 /* One look; *ret_some says whether *ret was filled. */
 static int look(struct local_log *log, size_t n_max, size_t bytes_max, bool *ret_some, struct pm_log_batch *ret, struct pm_error *err)
 {
@@ -557,10 +564,12 @@ static int look(struct local_log *log, size_t n_max, size_t bytes_max, bool *ret
     int rc = pm_kv_begin_read(log->kv, &batch->txn, err);
     if (rc == PM_OK) rc = collect(log, batch, n_max, bytes_max, err);
     *ret_some = rc == PM_OK && (batch->owner.n_records || batch->owner.n_faults);
-    if (*ret_some)
+    if (*ret_some) {
         pm_log_batch_give(&batch->owner, ret);
-    else
-        local_release(&batch->owner);
+        return PM_OK;
+    }
+    if (rc != PM_OK) undo(log, batch);
+    local_release(&batch->owner);
     return rc;
 }
 
