@@ -55,8 +55,8 @@ static int find_format(const char *name, const struct pm_format **ret, struct pm
     }
     struct pm_buf text = {0};
     for (const struct pm_format *const *format = pm_formats; *format; format++) pm_buf_printf(&text, "%s%s", text.len ? ", " : "", (*format)->name);
-    int rc = pm_error_set(err, PM_EUSAGE, "unknown format \"%s\"%s%s%s; formats: %.*s", name, near ? "; did you mean \"" : "", near ? near : "",
-                          near ? "\"?" : "", PM_SLICE_ARG(pm_buf_slice(&text)));
+    int rc = pm_error_set(err, PM_EUSAGE, "unknown format \"%s\"%s%s%s formats: %.*s", name, near ? "; did you mean \"" : "", near ? near : "",
+                          near ? "\"?" : ";", PM_SLICE_ARG(pm_buf_slice(&text)));
     pm_buf_release(&text);
     return rc;
 }
@@ -76,8 +76,8 @@ static int unknown_column(const struct pm_rows_spec *spec, const char *flag, str
             near = column->name;
         }
     }
-    int rc = pm_error_set(err, PM_EUSAGE, "%s: unknown column \"%.*s\"%s%s%s; columns: %.*s", flag, PM_SLICE_ARG(typed), near ? "; did you mean \"" : "",
-                          near ? near : "", near ? "\"?" : "", PM_SLICE_ARG(pm_buf_slice(&text)));
+    int rc = pm_error_set(err, PM_EUSAGE, "%s: unknown column \"%.*s\"%s%s%s columns: %.*s", flag, PM_SLICE_ARG(typed), near ? "; did you mean \"" : "",
+                          near ? near : "", near ? "\"?" : ";", PM_SLICE_ARG(pm_buf_slice(&text)));
     pm_buf_release(&text);
     return rc;
 }

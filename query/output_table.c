@@ -12,8 +12,13 @@
  * heading, as wide as theirs need. */
 #define BLOCK_ROWS 20000
 
+/* On a terminal a column up to this wide keeps its width, and the wider ones share what is left. */
+#define KEEP_WIDTH 12
+#define LEAST_WIDTH 10 /* of one that is cut: a date, the first digits of a digest */
+
 struct table {
     struct libscols_table *scols; /* NULL between blocks */
+    size_t widths[PM_COLUMNS_MAX]; /* bytes of the widest cell of this block */
     size_t n_rows;
     bool headed;
     int name_width; /* one object: the longest name */
@@ -22,12 +27,6 @@ struct table {
 static bool is_number(const struct pm_column *column)
 {
     return column->type == PM_COLUMN_U64 || column->type == PM_COLUMN_INT || column->type == PM_COLUMN_DOUBLE;
-}
-
-static void failed(const char *what)
-{
-    (void)what;
-    PM_CHECK(!"libsmartcols fails only without memory");
 }
 
 /* An item of a list for a person: its fields, one blank between. */
@@ -74,23 +73,51 @@ static int table_begin(struct pm_printing *output, struct pm_error *err)
 static void begin_block(struct pm_printing *output, struct table *table)
 {
     table->scols = scols_new_table();
-    if (!table->scols) failed("scols_new_table");
+    PM_CHECK(table->scols); /* libsmartcols fails only without memory */
     scols_table_set_stream(table->scols, output->out);
     scols_table_set_column_separator(table->scols, "  ");
     scols_table_enable_noheadings(table->scols, table->headed);
     scols_table_set_termforce(table->scols, output->terminal ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
     if (output->terminal) scols_table_set_termwidth(table->scols, output->width);
     for (size_t i = 0; i < output->n_columns; i++) {
-        int flags = is_number(output->columns[i]) ? SCOLS_FL_RIGHT : output->terminal ? SCOLS_FL_TRUNC : 0;
-        if (!scols_table_new_column(table->scols, output->columns[i]->name, 0, flags)) failed("scols_table_new_column");
+        int flags = is_number(output->columns[i]) ? SCOLS_FL_RIGHT : 0;
+        PM_CHECK(scols_table_new_column(table->scols, output->columns[i]->name, 0, flags));
+        table->widths[i] = strlen(output->columns[i]->name);
     }
     table->headed = true;
     table->n_rows = 0;
 }
 
+/* What gives way so that a row fits the terminal: long texts; if that is not enough times too; then every text. Numbers are never cut. */
+enum cuts { CUT_LONG, CUT_TIMES, CUT_ALL };
+
+static bool is_cut(const struct pm_printing *output, const struct table *table, size_t column, enum cuts cuts)
+{
+    if (is_number(output->columns[column])) return false;
+    if (output->columns[column]->type == PM_COLUMN_TIME) return cuts >= CUT_TIMES;
+    return cuts == CUT_ALL || table->widths[column] > KEEP_WIDTH;
+}
+
+static size_t least_width(const struct pm_printing *output, const struct table *table, enum cuts cuts)
+{
+    size_t least = 0;
+    for (size_t i = 0; i < output->n_columns; i++) least += (i ? 2 : 0) + (is_cut(output, table, i, cuts) ? LEAST_WIDTH : table->widths[i]);
+    return least;
+}
+
+static void choose_cuts(const struct pm_printing *output, struct table *table)
+{
+    enum cuts cuts = CUT_LONG;
+    while (cuts < CUT_ALL && least_width(output, table, cuts) > output->width) cuts++;
+    for (size_t i = 0; i < output->n_columns; i++) {
+        if (is_cut(output, table, i, cuts)) scols_column_set_flags(scols_table_get_column(table->scols, i), SCOLS_FL_TRUNC);
+    }
+}
+
 static int end_block(struct pm_printing *output, struct table *table, struct pm_error *err)
 {
     if (!table->scols) return PM_OK;
+    if (output->terminal) choose_cuts(output, table);
     int rc = scols_print_table(table->scols);
     scols_unref_table(table->scols);
     table->scols = NULL;
@@ -123,12 +150,13 @@ static int table_row(struct pm_printing *output, const struct pm_value *values, 
     }
     if (!table->scols) begin_block(output, table);
     struct libscols_line *line = scols_table_new_line(table->scols, NULL);
-    if (!line) failed("scols_table_new_line");
+    PM_CHECK(line);
     for (size_t i = 0; i < output->n_columns; i++) {
         pm_buf_clear(&output->scratch);
         cell_text(&output->scratch, &values[i], ", ");
+        if (output->scratch.len > table->widths[i]) table->widths[i] = output->scratch.len;
         pm_buf_byte(&output->scratch, 0);
-        if (scols_line_set_data(line, i, output->scratch.ptr) != 0) failed("scols_line_set_data");
+        PM_CHECK(scols_line_set_data(line, i, output->scratch.ptr) == 0);
     }
     return ++table->n_rows < BLOCK_ROWS ? PM_OK : end_block(output, table, err);
 }

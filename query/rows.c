@@ -273,7 +273,7 @@ static struct pm_slice key_of(const void *arg, uint64_t where)
 
 void pm_rows_order(struct pm_rows *rows)
 {
-    if (rows->n_sort) pm_sort((struct pm_sort_entry *)(void *)rows->order.ptr, rows->n_rows, key_of, rows);
+    if (rows->n_sort) pm_sort_keys((struct pm_sort_entry *)(void *)rows->order.ptr, rows->n_rows, key_of, rows);
     rows->next = 0;
     rows->next_at = 0;
 }

@@ -94,7 +94,7 @@ static void sort_words(const struct sorter *s, struct pm_sort_entry *e, size_t n
     insertion(s, e, n, depth);
 }
 
-void pm_sort(struct pm_sort_entry *entries, size_t n, struct pm_slice (*key)(const void *arg, uint64_t where), const void *arg)
+void pm_sort_keys(struct pm_sort_entry *entries, size_t n, struct pm_slice (*key)(const void *arg, uint64_t where), const void *arg)
 {
     struct sorter s = {key, arg};
     fill_words(&s, entries, n, 0);

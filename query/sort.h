@@ -11,6 +11,6 @@ struct pm_sort_entry {
 
 /* Sorts `entries` by the bytes that key() gives for each. No key may begin another one, zero bytes put behind it included (keys that end in a mark do that);
  * equal keys stay in no promised order. */
-void pm_sort(struct pm_sort_entry *entries, size_t n, struct pm_slice (*key)(const void *arg, uint64_t where), const void *arg);
+void pm_sort_keys(struct pm_sort_entry *entries, size_t n, struct pm_slice (*key)(const void *arg, uint64_t where), const void *arg);
 
 #endif
