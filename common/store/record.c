@@ -265,6 +265,14 @@ void pm_record_encode(const struct pm_record *rec, struct pm_slice bundle_digest
     if (has(rec, PM_FIELD_OUTPUTS)) pm_buf_slice_add(out, rec->outputs); /* last: needs no length */
 }
 
+void pm_record_moved(struct pm_slice encoded, uint64_t result, struct pm_buf *out)
+{
+    PM_CHECK(encoded.len > 1 && !(encoded.ptr[0] & HEAD_MOVED));
+    pm_buf_byte(out, (uint8_t)(encoded.ptr[0] | HEAD_MOVED));
+    put_varint(out, result);
+    pm_buf_bytes(out, encoded.ptr + 1, encoded.len - 1);
+}
+
 int pm_record_decode(struct pm_slice bytes, struct pm_record *ret, struct pm_slice *ret_path_form, struct pm_error *err)
 {
     struct reader r = {(const uint8_t *)bytes.ptr, (const uint8_t *)bytes.ptr + bytes.len, false};

@@ -79,6 +79,9 @@ struct pm_record {
 /* Appends the encoded record. `bundle_digest`: the text behind rec->bundle (for the path's short form), may be empty. `target` likewise. */
 void pm_record_encode(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target, struct pm_buf *out);
 
+/* Appends the bytes of an encoded, not moved record as a later version of `result`. */
+void pm_record_moved(struct pm_slice encoded, uint64_t result, struct pm_buf *out);
+
 /* Reads all but the path. Slices borrow from `bytes`. PM_ECORRUPT. */
 int pm_record_decode(struct pm_slice bytes, struct pm_record *ret, struct pm_slice *ret_path_form, struct pm_error *err) PM_MUST_CHECK;
 /* The path out of its short form: needs the texts behind bundle and target (empty when the record has none). Borrows from `arena` or from `path_form`. */
