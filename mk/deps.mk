@@ -8,6 +8,8 @@ ifneq ($(filter test asan tsan coverage unit,$(GOALS)),)
 NEEDS := test
 else ifneq ($(filter kafka-up demo-kafka bench,$(GOALS)),)
 NEEDS := kafka
+else ifneq ($(filter lint,$(GOALS)),)
+NEEDS := lint
 endif
 
 ifeq ($(DEPS)-$(findstring n,$(firstword -$(MAKEFLAGS))),yes-)
