@@ -1,4 +1,5 @@
-/* cmd_query.c: `provmat query ...` and what `provmat stats` shares with it: from flags to a question, from a question to its rows. */
+/* cmd_query.c: `provmat query ...` and what `provmat stats` shares with it: from flags to a question, from a question
+ * to its rows. */
 #include "cli/cmd_query.h"
 
 #include <stdlib.h>
@@ -9,7 +10,9 @@
 static void note(void *arg, const char *text)
 {
     const struct pm_cli *cli = arg;
-    if (text[0] == ' ') fprintf(stderr, "%s\n", text); /* a candidate of an ambiguous name, indented: part of an error, so never quiet */
+    if (text[0] == ' ')
+        fprintf(stderr, "%s\n",
+                text); /* a candidate of an ambiguous name, indented: part of an error, so never quiet */
     else pm_cli_note(cli, "%s", text);
 }
 
@@ -32,7 +35,8 @@ struct pm_query pm_cli_question(struct pm_cli *cli)
     if (n == 0) return question;
     struct pm_place *places = pm_calloc(n, sizeof *places); /* lives until the program ends, as the flags do */
     question.at_least = places;
-    for (at = 0; (given = pm_cli_next(cli, "at-least", &at));) places[question.n_at_least++] = (struct pm_place){given->partition, (int64_t)given->count};
+    for (at = 0; (given = pm_cli_next(cli, "at-least", &at));)
+        places[question.n_at_least++] = (struct pm_place){given->partition, (int64_t)given->count};
     return question;
 }
 

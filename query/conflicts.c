@@ -53,8 +53,10 @@ int pm_query_conflicts(const struct pm_query *question, int class, struct pm_err
 {
     PM_CLEANUP(pm_rows_cleanup) struct pm_rows *rows = NULL;
     PM_CLEANUP(pm_reading_close) struct pm_reading reading = {0};
-    struct pm_rows_spec spec = {
-        .columns = columns, .n_columns = sizeof columns / sizeof *columns, .sort = {{IS_JOB, false}, {ID, false}, {WHAT, false}}, .n_sort = 3};
+    struct pm_rows_spec spec = {.columns = columns,
+                                .n_columns = sizeof columns / sizeof *columns,
+                                .sort = {{IS_JOB, false}, {ID, false}, {WHAT, false}},
+                                .n_sort = 3};
     PM_TRY(pm_rows_new(&spec, &question->output, &rows, err));
     PM_TRY(pm_reading_open(question, PM_ASK_IF_NEEDED, &reading, err));
     struct gather gather = {class, rows};

@@ -10,13 +10,15 @@ int pm_filter_bundle(const char *text, struct pm_arena *arena, struct pm_slice *
     struct pm_slice digits = pm_slice_cstr(text);
     if (pm_slice_starts(digits, PM_SLICE("sha256:"))) digits = pm_slice(digits.ptr + 7, digits.len - 7);
     if (digits.len < PM_BUNDLE_DIGITS_MIN || digits.len > DIGEST_DIGITS)
-        return pm_error_set(err, PM_EUSAGE, "--bundle: \"%s\" has %zu digits; write %d to %d of them", text, digits.len, PM_BUNDLE_DIGITS_MIN, DIGEST_DIGITS);
+        return pm_error_set(err, PM_EUSAGE, "--bundle: \"%s\" has %zu digits; write %d to %d of them", text, digits.len,
+                            PM_BUNDLE_DIGITS_MIN, DIGEST_DIGITS);
     char *lower = pm_arena_alloc(arena, digits.len);
     for (size_t i = 0; i < digits.len; i++) {
         char c = digits.ptr[i];
         if (c >= 'A' && c <= 'F') c = (char)(c - 'A' + 'a');
         if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
-            return pm_error_set(err, PM_EUSAGE, "--bundle: \"%s\" is no digest: '%c' is not a hexadecimal digit", text, digits.ptr[i]);
+            return pm_error_set(err, PM_EUSAGE, "--bundle: \"%s\" is no digest: '%c' is not a hexadecimal digit", text,
+                                digits.ptr[i]);
         lower[i] = c;
     }
     *ret = pm_slice(lower, digits.len);
@@ -73,7 +75,8 @@ int pm_filter_param(const char *text, struct pm_arena *arena, struct pm_param_fi
 {
     const char *equals = strchr(text, '=');
     if (!equals) return pm_error_set(err, PM_EUSAGE, "--param: \"%s\" has no \"=\"; write NAME=VALUE", text);
-    if (equals == text) return pm_error_set(err, PM_EUSAGE, "--param: \"%s\" has no name before the \"=\"; write NAME=VALUE", text);
+    if (equals == text)
+        return pm_error_set(err, PM_EUSAGE, "--param: \"%s\" has no name before the \"=\"; write NAME=VALUE", text);
     ret->name = pm_slice(text, (size_t)(equals - text));
     struct pm_slice value = pm_slice_cstr(equals + 1);
     if (!json_scalar(value, arena, &ret->value)) canonical_string(value, arena, &ret->value);

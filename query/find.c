@@ -24,18 +24,20 @@ static int not_empty(const char *what, const char *name, struct pm_error *err)
     return pm_error_set(err, PM_EUSAGE, "the name of a %s is empty", what);
 }
 
-static int ambiguous(const struct pm_query *question, const char *what, const char *name, const struct pm_slice *shown, size_t n_shown, uint64_t n,
-                     struct pm_error *err)
+static int ambiguous(const struct pm_query *question, const char *what, const char *name, const struct pm_slice *shown,
+                     size_t n_shown, uint64_t n, struct pm_error *err)
 {
     for (size_t i = 0; i < n_shown; i++) note(question, "  %.*s", PM_SLICE_ARG(shown[i]));
     if (n > n_shown) note(question, "  and %llu more", (unsigned long long)(n - n_shown));
-    return pm_error_set(err, PM_EUSAGE, "\"%s\" is ambiguous: %llu %ss begin so; write more of it", name, (unsigned long long)n, what);
+    return pm_error_set(err, PM_EUSAGE, "\"%s\" is ambiguous: %llu %ss begin so; write more of it", name,
+                        (unsigned long long)n, what);
 }
 
 static int unknown(const char *what, const char *name, struct pm_slice near, struct pm_error *err)
 {
     if (!near.len) return pm_error_set(err, PM_ENOTFOUND, "no %s \"%s\" in the index", what, name);
-    return pm_error_set(err, PM_ENOTFOUND, "no %s \"%s\" in the index; did you mean \"%.*s\"?", what, name, PM_SLICE_ARG(near));
+    return pm_error_set(err, PM_ENOTFOUND, "no %s \"%s\" in the index; did you mean \"%.*s\"?", what, name,
+                        PM_SLICE_ARG(near));
 }
 
 /* ---- jobs ---- */
@@ -46,7 +48,8 @@ static int nearest_job(struct pm_reading *reading, struct pm_slice name, struct 
     for (uint32_t job = 0; job < count && count <= NEAREST_JOBS_MAX; job++) {
         struct pm_slice job_id;
         PM_TRY(pm_job_id(reading->snap, job, &job_id, err));
-        size_t apart = job_id.len > name.len ? job_id.len - name.len : name.len - job_id.len; /* the distance is at least this */
+        size_t apart = job_id.len > name.len ? job_id.len - name.len
+                                             : name.len - job_id.len; /* the distance is at least this */
         if (!pm_text_near(name, (unsigned)apart)) continue;
         unsigned distance = pm_text_distance(name, job_id);
         if (!pm_text_near(name, distance)) continue;
@@ -58,7 +61,8 @@ static int nearest_job(struct pm_reading *reading, struct pm_slice name, struct 
     return PM_OK;
 }
 
-int pm_find_job(struct pm_reading *reading, const struct pm_query *question, const char *name, uint32_t *ret, struct pm_error *err)
+int pm_find_job(struct pm_reading *reading, const struct pm_query *question, const char *name, uint32_t *ret,
+                struct pm_error *err)
 {
     PM_TRY(not_empty("job", name, err));
     struct pm_slice typed = pm_slice_cstr(name);
@@ -66,12 +70,16 @@ int pm_find_job(struct pm_reading *reading, const struct pm_query *question, con
     if (rc != PM_ENOTFOUND) return rc;
     struct pm_slice *begin;
     size_t n;
-    PM_TRY(pm_job_prefix(reading->snap, typed, (size_t)pm_job_count(reading->snap) + 1, &reading->arena, &begin, &n, err));
+    PM_TRY(
+        pm_job_prefix(reading->snap, typed, (size_t)pm_job_count(reading->snap) + 1, &reading->arena, &begin, &n, err));
     if (n == 1) {
         rc = pm_job_find(reading->snap, begin[0], ret, err);
-        return rc == PM_ENOTFOUND ? pm_error_set(err, PM_ECORRUPT, "job \"%.*s\" has a name and no row", PM_SLICE_ARG(begin[0])) : rc;
+        return rc == PM_ENOTFOUND
+                   ? pm_error_set(err, PM_ECORRUPT, "job \"%.*s\" has a name and no row", PM_SLICE_ARG(begin[0]))
+                   : rc;
     }
-    if (n > 1) return ambiguous(question, "job", name, begin, n < PM_CANDIDATES_SHOWN ? n : PM_CANDIDATES_SHOWN, n, err);
+    if (n > 1)
+        return ambiguous(question, "job", name, begin, n < PM_CANDIDATES_SHOWN ? n : PM_CANDIDATES_SHOWN, n, err);
     struct pm_slice near = {0};
     PM_TRY(nearest_job(reading, typed, &near, err));
     return unknown("job", name, near, err);
@@ -81,7 +89,7 @@ int pm_find_job(struct pm_reading *reading, const struct pm_query *question, con
 struct scan {
     struct pm_slice typed;
     struct pm_arena *arena;
-    uint64_t n, number; /* results that begin so; the last one met */
+    uint64_t n, number;                         /* results that begin so; the last one met */
     struct pm_slice first[PM_CANDIDATES_SHOWN]; /* the smallest of them, in order */
     size_t n_first;
     struct pm_buf near; /* the path that shares the longest beginning with what was typed */
@@ -121,7 +129,8 @@ static int each_path(void *arg, const struct pm_result *result, struct pm_error 
     return PM_OK;
 }
 
-int pm_find_result(struct pm_reading *reading, const struct pm_query *question, const char *name, uint64_t *ret, struct pm_error *err)
+int pm_find_result(struct pm_reading *reading, const struct pm_query *question, const char *name, uint64_t *ret,
+                   struct pm_error *err)
 {
     PM_TRY(not_empty("result", name, err));
     struct scan scan = {.typed = pm_slice_cstr(name), .arena = &reading->arena};

@@ -104,7 +104,8 @@ static bool job_matches(const struct pm_job *job, const struct pm_jobs_filter *f
     return !bundle.len || has_bundle(job, bundle);
 }
 
-static int all_jobs(struct pm_reading *reading, const struct pm_jobs_filter *filter, struct pm_slice bundle, struct pm_rows *rows, struct pm_error *err)
+static int all_jobs(struct pm_reading *reading, const struct pm_jobs_filter *filter, struct pm_slice bundle,
+                    struct pm_rows *rows, struct pm_error *err)
 {
     struct pm_arena arena = {0};
     uint32_t count = pm_job_count(reading->snap);
@@ -131,8 +132,8 @@ static int add_user(struct pm_rows *rows, const struct pm_job *job, const struct
     return pm_row_end(rows, err);
 }
 
-static int users_of(struct pm_reading *reading, const struct pm_jobs_filter *filter, uint64_t result, struct pm_slice bundle, struct pm_rows *rows,
-                    struct pm_error *err)
+static int users_of(struct pm_reading *reading, const struct pm_jobs_filter *filter, uint64_t result,
+                    struct pm_slice bundle, struct pm_rows *rows, struct pm_error *err)
 {
     struct pm_pair *pairs;
     size_t n;
@@ -162,8 +163,10 @@ int pm_query_jobs(const struct pm_query *question, const struct pm_jobs_filter *
         PM_TRY(all_jobs(&reading, filter, bundle, rows, err));
         return pm_reading_print(&reading, question, rows, true, err);
     }
-    struct pm_rows_spec spec = {
-        .columns = user_columns, .n_columns = N_USER_COLUMNS, .sort = {{USER_FIRST_AT, true}, {USER_ID, false}}, .n_sort = 2};
+    struct pm_rows_spec spec = {.columns = user_columns,
+                                .n_columns = N_USER_COLUMNS,
+                                .sort = {{USER_FIRST_AT, true}, {USER_ID, false}},
+                                .n_sort = 2};
     PM_TRY(pm_rows_new(&spec, &question->output, &rows, err));
     PM_TRY(pm_reading_open(question, PM_ASK_IF_NEEDED, &reading, err));
     uint64_t result;

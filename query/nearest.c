@@ -3,7 +3,10 @@
 
 #define LEN_MAX 64
 
-static struct pm_slice tail(struct pm_slice s) { return s.len <= LEN_MAX ? s : pm_slice(s.ptr + s.len - LEN_MAX, LEN_MAX); }
+static struct pm_slice tail(struct pm_slice s)
+{
+    return s.len <= LEN_MAX ? s : pm_slice(s.ptr + s.len - LEN_MAX, LEN_MAX);
+}
 
 static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
 

@@ -1,4 +1,5 @@
-/* output.c: the flags of every command that prints rows (--format --columns --sort --limit) and the printing itself. One thread. */
+/* output.c: the flags of every command that prints rows (--format --columns --sort --limit) and the printing itself.
+ * One thread. */
 #include "query/output.h"
 
 #include <errno.h>
@@ -54,14 +55,17 @@ static int find_format(const char *name, const struct pm_format **ret, struct pm
         }
     }
     struct pm_buf text = {0};
-    for (const struct pm_format *const *format = pm_formats; *format; format++) pm_buf_printf(&text, "%s%s", text.len ? ", " : "", (*format)->name);
-    int rc = pm_error_set(err, PM_EUSAGE, "unknown format \"%s\"%s%s%s formats: %.*s", name, near ? "; did you mean \"" : "", near ? near : "",
-                          near ? "\"?" : ";", PM_SLICE_ARG(pm_buf_slice(&text)));
+    for (const struct pm_format *const *format = pm_formats; *format; format++)
+        pm_buf_printf(&text, "%s%s", text.len ? ", " : "", (*format)->name);
+    int rc = pm_error_set(err, PM_EUSAGE, "unknown format \"%s\"%s%s%s formats: %.*s", name,
+                          near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : ";",
+                          PM_SLICE_ARG(pm_buf_slice(&text)));
     pm_buf_release(&text);
     return rc;
 }
 
-static int unknown_column(const struct pm_rows_spec *spec, const char *flag, struct pm_slice typed, struct pm_error *err)
+static int unknown_column(const struct pm_rows_spec *spec, const char *flag, struct pm_slice typed,
+                          struct pm_error *err)
 {
     const char *near = NULL;
     unsigned best = ~0u;
@@ -76,13 +80,15 @@ static int unknown_column(const struct pm_rows_spec *spec, const char *flag, str
             near = column->name;
         }
     }
-    int rc = pm_error_set(err, PM_EUSAGE, "%s: unknown column \"%.*s\"%s%s%s columns: %.*s", flag, PM_SLICE_ARG(typed), near ? "; did you mean \"" : "",
-                          near ? near : "", near ? "\"?" : ";", PM_SLICE_ARG(pm_buf_slice(&text)));
+    int rc = pm_error_set(err, PM_EUSAGE, "%s: unknown column \"%.*s\"%s%s%s columns: %.*s", flag, PM_SLICE_ARG(typed),
+                          near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : ";",
+                          PM_SLICE_ARG(pm_buf_slice(&text)));
     pm_buf_release(&text);
     return rc;
 }
 
-static int find_column(const struct pm_rows_spec *spec, const char *flag, struct pm_slice name, size_t *ret, struct pm_error *err)
+static int find_column(const struct pm_rows_spec *spec, const char *flag, struct pm_slice name, size_t *ret,
+                       struct pm_error *err)
 {
     for (size_t i = 0; i < spec->n_columns; i++) {
         if (!spec->columns[i].hidden && pm_slice_is(name, spec->columns[i].name)) {
@@ -121,7 +127,8 @@ static int parse_columns(struct pm_rows *rows, struct pm_error *err)
         struct pm_slice name = trimmed(ptr, end);
         size_t column;
         PM_TRY(find_column(&rows->spec, "--columns", name, &column, err));
-        if (rows->shown_at[column] != SIZE_MAX) return pm_error_set(err, PM_EUSAGE, "--columns: \"%.*s\" is named twice", PM_SLICE_ARG(name));
+        if (rows->shown_at[column] != SIZE_MAX)
+            return pm_error_set(err, PM_EUSAGE, "--columns: \"%.*s\" is named twice", PM_SLICE_ARG(name));
         show(rows, column);
         if (!*end) return PM_OK;
         ptr = end + 1;
@@ -147,7 +154,8 @@ static int parse_sort(struct pm_rows *rows, struct pm_error *err)
     return PM_OK;
 }
 
-int pm_rows_new(const struct pm_rows_spec *spec, const struct pm_output_options *options, struct pm_rows **ret, struct pm_error *err)
+int pm_rows_new(const struct pm_rows_spec *spec, const struct pm_output_options *options, struct pm_rows **ret,
+                struct pm_error *err)
 {
     PM_CHECK(spec->n_columns > 0 && spec->n_columns <= PM_COLUMNS_MAX && spec->n_sort <= PM_SORT_KEYS_MAX);
     struct pm_rows *rows = pm_calloc(1, sizeof *rows);

@@ -1,10 +1,13 @@
-/* output_csv.c: comma-separated values as in RFC 4180 (CR LF ends a line, a field with a quote, comma or line break is quoted), and tab-separated values with
- * \t, \n, \r and \\ written as two characters, so that a row is always one line. Both begin with the names of the columns. Lists are their JSON. */
+/* output_csv.c: comma-separated values as in RFC 4180 (CR LF ends a line, a field with a quote, comma or line break is
+ * quoted), and tab-separated values with \t, \n, \r and \\ written as two characters, so that a row is always one line.
+ * Both begin with the names of the columns. Lists are their JSON. */
 #include "query/output.h"
 
 static void csv_field(struct pm_buf *out, struct pm_slice text, bool null, bool alone)
 {
-    bool quote = text.len == 0 ? !null || alone : false; /* "" is a text that is empty; nothing at all is absent, unless the line would be empty */
+    bool quote = text.len == 0
+                     ? !null || alone
+                     : false; /* "" is a text that is empty; nothing at all is absent, unless the line would be empty */
     for (size_t i = 0; i < text.len && !quote; i++) quote = strchr("\",\r\n", text.ptr[i]) != NULL;
     if (!quote) {
         pm_buf_slice_add(out, text);
@@ -88,6 +91,10 @@ static int nothing(struct pm_printing *output, struct pm_error *err)
     return PM_OK;
 }
 
-const struct pm_format pm_format_csv = {.name = "csv", .help = "comma-separated values (RFC 4180)", .begin = csv_begin, .row = csv_row, .end = nothing};
-const struct pm_format pm_format_tsv = {
-    .name = "tsv", .help = "tab-separated values, \t \n \r \\ escaped", .begin = tsv_begin, .row = tsv_row, .end = nothing};
+const struct pm_format pm_format_csv = {
+    .name = "csv", .help = "comma-separated values (RFC 4180)", .begin = csv_begin, .row = csv_row, .end = nothing};
+const struct pm_format pm_format_tsv = {.name = "tsv",
+                                        .help = "tab-separated values, \t \n \r \\ escaped",
+                                        .begin = tsv_begin,
+                                        .row = tsv_row,
+                                        .end = nothing};

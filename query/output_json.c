@@ -1,4 +1,5 @@
-/* output_json.c: JSON: one object a line (ndjson), or one document (json). The keys and the values are the same in both. */
+/* output_json.c: JSON: one object a line (ndjson), or one document (json). The keys and the values are the same in
+ * both. */
 #include "common/base/json.h"
 #include "common/base/number.h"
 #include "query/output.h"
@@ -11,7 +12,8 @@ static size_t utf8_char(const char *ptr, size_t len)
     return n <= len && pm_utf8_valid(pm_slice(ptr, n)) ? n : 0;
 }
 
-/* Text as a JSON string. Events hold only UTF-8, but a message that was cut may not: what is not UTF-8 becomes U+FFFD, so that the output stays JSON. */
+/* Text as a JSON string. Events hold only UTF-8, but a message that was cut may not: what is not UTF-8 becomes U+FFFD,
+ * so that the output stays JSON. */
 static void json_text(struct pm_buf *out, struct pm_slice text)
 {
     if (pm_utf8_valid(text)) {
@@ -129,5 +131,7 @@ static int json_end(struct pm_printing *output, struct pm_error *err)
     return PM_OK;
 }
 
-const struct pm_format pm_format_ndjson = {.name = "ndjson", .help = "one JSON object a line", .begin = nothing, .row = ndjson_row, .end = nothing};
-const struct pm_format pm_format_json = {.name = "json", .help = "one JSON document", .begin = json_begin, .row = json_row, .end = json_end};
+const struct pm_format pm_format_ndjson = {
+    .name = "ndjson", .help = "one JSON object a line", .begin = nothing, .row = ndjson_row, .end = nothing};
+const struct pm_format pm_format_json = {
+    .name = "json", .help = "one JSON document", .begin = json_begin, .row = json_row, .end = json_end};

@@ -1,5 +1,6 @@
-/* output_table.c: tables for people: aligned columns (libsmartcols), or for one object a line a member. On a terminal a row takes no more than its width, the
- * text that does not fit is cut there; in a pipe or a file nothing is ever cut. The only file that knows libsmartcols. */
+/* output_table.c: tables for people: aligned columns (libsmartcols), or for one object a line a member. On a terminal a
+ * row takes no more than its width, the text that does not fit is cut there; in a pipe or a file nothing is ever cut.
+ * The only file that knows libsmartcols. */
 #include <errno.h>
 #include <libsmartcols.h>
 #include <locale.h>
@@ -8,8 +9,8 @@
 #include "common/base/check.h"
 #include "query/output.h"
 
-/* Rows of one table. The widths of columns follow from its rows, so all of them are in memory; longer answers go on in further tables under the same
- * heading, as wide as theirs need. */
+/* Rows of one table. The widths of columns follow from its rows, so all of them are in memory; longer answers go on in
+ * further tables under the same heading, as wide as theirs need. */
 #define BLOCK_ROWS 20000
 
 /* On a terminal a column up to this wide keeps its width, and the wider ones share what is left. */
@@ -17,7 +18,7 @@
 #define LEAST_WIDTH 10 /* of one that is cut: a date, the first digits of a digest */
 
 struct table {
-    struct libscols_table *scols; /* NULL between blocks */
+    struct libscols_table *scols;  /* NULL between blocks */
     size_t widths[PM_COLUMNS_MAX]; /* bytes of the widest cell of this block */
     size_t n_rows;
     bool headed;
@@ -88,7 +89,8 @@ static void begin_block(struct pm_printing *output, struct table *table)
     table->n_rows = 0;
 }
 
-/* What gives way so that a row fits the terminal: long texts; if that is not enough times too; then every text. Numbers are never cut. */
+/* What gives way so that a row fits the terminal: long texts; if that is not enough times too; then every text. Numbers
+ * are never cut. */
 enum cuts { CUT_LONG, CUT_TIMES, CUT_ALL };
 
 static bool is_cut(const struct pm_printing *output, const struct table *table, size_t column, enum cuts cuts)
@@ -101,7 +103,8 @@ static bool is_cut(const struct pm_printing *output, const struct table *table, 
 static size_t least_width(const struct pm_printing *output, const struct table *table, enum cuts cuts)
 {
     size_t least = 0;
-    for (size_t i = 0; i < output->n_columns; i++) least += (i ? 2 : 0) + (is_cut(output, table, i, cuts) ? LEAST_WIDTH : table->widths[i]);
+    for (size_t i = 0; i < output->n_columns; i++)
+        least += (i ? 2 : 0) + (is_cut(output, table, i, cuts) ? LEAST_WIDTH : table->widths[i]);
     return least;
 }
 
@@ -110,7 +113,8 @@ static void choose_cuts(const struct pm_printing *output, struct table *table)
     enum cuts cuts = CUT_LONG;
     while (cuts < CUT_ALL && least_width(output, table, cuts) > output->width) cuts++;
     for (size_t i = 0; i < output->n_columns; i++) {
-        if (is_cut(output, table, i, cuts)) scols_column_set_flags(scols_table_get_column(table->scols, i), SCOLS_FL_TRUNC);
+        if (is_cut(output, table, i, cuts))
+            scols_column_set_flags(scols_table_get_column(table->scols, i), SCOLS_FL_TRUNC);
     }
 }
 
@@ -121,8 +125,10 @@ static int end_block(struct pm_printing *output, struct table *table, struct pm_
     int rc = scols_print_table(table->scols);
     scols_unref_table(table->scols);
     table->scols = NULL;
-    if (rc == 0 || ferror(output->out)) return PM_OK; /* a failed write is met again, and reported, when the rest is flushed */
-    return pm_error_set(err, PM_EIO, "could not lay out a table of %zu rows: %s", table->n_rows, strerror(rc < 0 ? -rc : rc));
+    if (rc == 0 || ferror(output->out))
+        return PM_OK; /* a failed write is met again, and reported, when the rest is flushed */
+    return pm_error_set(err, PM_EIO, "could not lay out a table of %zu rows: %s", table->n_rows,
+                        strerror(rc < 0 ? -rc : rc));
 }
 
 /* One object: a line a member, a list an item a line. */
@@ -161,10 +167,7 @@ static int table_row(struct pm_printing *output, const struct pm_value *values, 
     return ++table->n_rows < BLOCK_ROWS ? PM_OK : end_block(output, table, err);
 }
 
-static int table_end(struct pm_printing *output, struct pm_error *err)
-{
-    return end_block(output, output->state, err);
-}
+static int table_end(struct pm_printing *output, struct pm_error *err) { return end_block(output, output->state, err); }
 
 static void table_release(struct pm_printing *output)
 {
@@ -175,5 +178,9 @@ static void table_release(struct pm_printing *output)
     output->state = NULL;
 }
 
-const struct pm_format pm_format_table = {
-    .name = "table", .help = "aligned columns for people", .begin = table_begin, .row = table_row, .end = table_end, .release = table_release};
+const struct pm_format pm_format_table = {.name = "table",
+                                          .help = "aligned columns for people",
+                                          .begin = table_begin,
+                                          .row = table_row,
+                                          .end = table_end,
+                                          .release = table_release};

@@ -40,11 +40,11 @@ static int ask_log(const struct pm_query *question, struct pm_reading *reading, 
     int rc;
     if (strcmp(pm_log_identity(log), info->log_identity) == 0) rc = read_ends(log, &reading->arena, ret, err);
     else if (question->log_url)
-        rc = pm_error_set(err, PM_EINDEX, "index %s was made from log %s (%s), not from %s (%s)", question->index_dir, info->log_url,
-                          info->log_identity, question->log_url, pm_log_identity(log));
+        rc = pm_error_set(err, PM_EINDEX, "index %s was made from log %s (%s), not from %s (%s)", question->index_dir,
+                          info->log_url, info->log_identity, question->log_url, pm_log_identity(log));
     else
-        rc = pm_error_set(err, PM_ELOG, "log %s is not the one that the index was made from: it is %s, that was %s", info->log_url,
-                          pm_log_identity(log), info->log_identity);
+        rc = pm_error_set(err, PM_ELOG, "log %s is not the one that the index was made from: it is %s, that was %s",
+                          info->log_url, pm_log_identity(log), info->log_identity);
     pm_log_close(log);
     return rc;
 }
@@ -64,7 +64,11 @@ static int read_partitions(struct pm_reading *reading, const struct ends *ends, 
     size_t n_max = n_applied + (ends ? (size_t)ends->count : 0), n = 0;
     struct pm_partition *rows = pm_arena_alloc(&reading->arena, (n_max + 1) * sizeof *rows);
     for (size_t i = 0; i < n_applied; i++)
-        rows[n++] = (struct pm_partition){.partition = applied[i].partition, .first = applied[i].first, .next = applied[i].next, .in_index = true, .end = -1};
+        rows[n++] = (struct pm_partition){.partition = applied[i].partition,
+                                          .first = applied[i].first,
+                                          .next = applied[i].next,
+                                          .in_index = true,
+                                          .end = -1};
     for (int32_t p = 0; ends && p < ends->count; p++) {
         struct pm_partition *row = NULL;
         for (size_t i = 0; i < n_applied && !row; i++) row = rows[i].partition == p ? &rows[i] : NULL;
@@ -98,14 +102,19 @@ static int check_at_least(const struct pm_reading *reading, const struct pm_quer
         const struct pm_place *place = &question->at_least[i];
         const struct pm_partition *found = NULL;
         for (size_t k = 0; k < reading->n_partitions; k++) {
-            if (reading->partitions[k].partition == place->partition && reading->partitions[k].in_index) found = &reading->partitions[k];
+            if (reading->partitions[k].partition == place->partition && reading->partitions[k].in_index)
+                found = &reading->partitions[k];
         }
         if (found && found->next > place->offset) continue;
         if (!found || found->next == found->first)
-            return pm_error_set(err, PM_EBEHIND, "the index is behind: nothing of partition %d has been applied, %d:%lld was asked for; next: %s",
-                                place->partition, place->partition, (long long)place->offset, NEXT_COMMAND);
-        return pm_error_set(err, PM_EBEHIND, "the index is behind: partition %d has been applied up to offset %lld, %d:%lld was asked for; next: %s",
-                            place->partition, (long long)found->next - 1, place->partition, (long long)place->offset, NEXT_COMMAND);
+            return pm_error_set(
+                err, PM_EBEHIND,
+                "the index is behind: nothing of partition %d has been applied, %d:%lld was asked for; next: %s",
+                place->partition, place->partition, (long long)place->offset, NEXT_COMMAND);
+        return pm_error_set(
+            err, PM_EBEHIND,
+            "the index is behind: partition %d has been applied up to offset %lld, %d:%lld was asked for; next: %s",
+            place->partition, (long long)found->next - 1, place->partition, (long long)place->offset, NEXT_COMMAND);
     }
     return PM_OK;
 }
@@ -113,9 +122,11 @@ static int check_at_least(const struct pm_reading *reading, const struct pm_quer
 static int check_max_lag(const struct pm_reading *reading, const struct pm_query *question, struct pm_error *err)
 {
     if (!question->has_max_lag || (reading->reached && reading->lag <= question->max_lag)) return PM_OK;
-    if (!reading->reached) return pm_error_set(err, PM_ELOG, "cannot tell the lag: the log no longer has every partition that was applied");
-    return pm_error_set(err, PM_EBEHIND, "the index is %llu records behind the log, more than %llu; next: %s", (unsigned long long)reading->lag,
-                        (unsigned long long)question->max_lag, NEXT_COMMAND);
+    if (!reading->reached)
+        return pm_error_set(err, PM_ELOG,
+                            "cannot tell the lag: the log no longer has every partition that was applied");
+    return pm_error_set(err, PM_EBEHIND, "the index is %llu records behind the log, more than %llu; next: %s",
+                        (unsigned long long)reading->lag, (unsigned long long)question->max_lag, NEXT_COMMAND);
 }
 
 static bool for_a_person(const struct pm_query *question)
@@ -130,7 +141,8 @@ static bool must_ask(const struct pm_query *question, const struct pm_reading *r
     return asks == PM_ASK_ALWAYS || question->has_max_lag || json || (for_a_person(question) && is_local(url));
 }
 
-static int open_reading(const struct pm_query *question, enum pm_reading_asks asks, struct pm_reading *reading, struct pm_error *err)
+static int open_reading(const struct pm_query *question, enum pm_reading_asks asks, struct pm_reading *reading,
+                        struct pm_error *err)
 {
     struct ends ends;
     bool known = false;
@@ -153,7 +165,8 @@ static int open_reading(const struct pm_query *question, enum pm_reading_asks as
     return check_max_lag(reading, question, err);
 }
 
-int pm_reading_open(const struct pm_query *question, enum pm_reading_asks asks, struct pm_reading *ret, struct pm_error *err)
+int pm_reading_open(const struct pm_query *question, enum pm_reading_asks asks, struct pm_reading *ret,
+                    struct pm_error *err)
 {
     struct pm_reading reading = {0};
     int rc = open_reading(question, asks, &reading, err);
@@ -205,12 +218,13 @@ static void tell_lag(const struct pm_reading *reading, const struct pm_query *qu
 {
     if (!for_a_person(question) || !reading->reached || reading->lag == 0) return;
     char text[160];
-    snprintf(text, sizeof text, "the index is %llu record%s behind the log; next: %s", (unsigned long long)reading->lag, reading->lag == 1 ? "" : "s",
-             NEXT_COMMAND);
+    snprintf(text, sizeof text, "the index is %llu record%s behind the log; next: %s", (unsigned long long)reading->lag,
+             reading->lag == 1 ? "" : "s", NEXT_COMMAND);
     question->note(question->arg, text);
 }
 
-int pm_reading_print(struct pm_reading *reading, const struct pm_query *question, struct pm_rows *rows, bool wrapped, struct pm_error *err)
+int pm_reading_print(struct pm_reading *reading, const struct pm_query *question, struct pm_rows *rows, bool wrapped,
+                     struct pm_error *err)
 {
     pm_snapshot_close(reading->snap); /* I8 */
     reading->snap = NULL;
@@ -224,7 +238,8 @@ int pm_reading_print(struct pm_reading *reading, const struct pm_query *question
     return n ? PM_OK : pm_error_set(err, PM_ENOTFOUND, "%s", "");
 }
 
-int pm_reading_print_none(struct pm_reading *reading, const struct pm_query *question, struct pm_rows *rows, struct pm_error *err)
+int pm_reading_print_none(struct pm_reading *reading, const struct pm_query *question, struct pm_rows *rows,
+                          struct pm_error *err)
 {
     struct pm_error print_err = {0};
     int rc = pm_reading_print(reading, question, rows, true, &print_err);

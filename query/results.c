@@ -1,4 +1,5 @@
-/* results.c: `query result` and `query results`. Filters without a job are one sequential scan of the results: fast enough to need no index of their own. */
+/* results.c: `query result` and `query results`. Filters without a job are one sequential scan of the results: fast
+ * enough to need no index of their own. */
 #include <stdlib.h>
 
 #include "common/base/check.h"
@@ -7,15 +8,17 @@
 
 /* ---- many ---- */
 static const struct pm_column result_columns[] = {
-    {.name = "result", .type = PM_COLUMN_TEXT},  {.name = "kind", .type = PM_COLUMN_TEXT},   {.name = "param_id", .type = PM_COLUMN_TEXT},
-    {.name = "seed", .type = PM_COLUMN_U64},     {.name = "target", .type = PM_COLUMN_TEXT}, {.name = "loss", .type = PM_COLUMN_DOUBLE},
+    {.name = "result", .type = PM_COLUMN_TEXT},   {.name = "kind", .type = PM_COLUMN_TEXT},
+    {.name = "param_id", .type = PM_COLUMN_TEXT}, {.name = "seed", .type = PM_COLUMN_U64},
+    {.name = "target", .type = PM_COLUMN_TEXT},   {.name = "loss", .type = PM_COLUMN_DOUBLE},
 };
 #define N_RESULT_COLUMNS (sizeof result_columns / sizeof *result_columns)
 
 static const struct pm_column of_job_columns[] = {
-    {.name = "result", .type = PM_COLUMN_TEXT}, {.name = "kind", .type = PM_COLUMN_TEXT},     {.name = "role", .type = PM_COLUMN_TEXT},
-    {.name = "at", .type = PM_COLUMN_TIME},     {.name = "param_id", .type = PM_COLUMN_TEXT}, {.name = "seed", .type = PM_COLUMN_U64},
-    {.name = "target", .type = PM_COLUMN_TEXT}, {.name = "loss", .type = PM_COLUMN_DOUBLE},
+    {.name = "result", .type = PM_COLUMN_TEXT},   {.name = "kind", .type = PM_COLUMN_TEXT},
+    {.name = "role", .type = PM_COLUMN_TEXT},     {.name = "at", .type = PM_COLUMN_TIME},
+    {.name = "param_id", .type = PM_COLUMN_TEXT}, {.name = "seed", .type = PM_COLUMN_U64},
+    {.name = "target", .type = PM_COLUMN_TEXT},   {.name = "loss", .type = PM_COLUMN_DOUBLE},
 };
 #define N_OF_JOB_COLUMNS (sizeof of_job_columns / sizeof *of_job_columns)
 
@@ -32,19 +35,25 @@ static bool matches(const struct search *search, const struct pm_result *result)
 {
     const struct pm_event *facts = &result->facts;
     if (search->filter->unattributed && result->attributed) return false;
-    if (search->filter->kind >= 0 && !((facts->has & PM_HAS(kind)) && (int)facts->kind == search->filter->kind)) return false;
+    if (search->filter->kind >= 0 && !((facts->has & PM_HAS(kind)) && (int)facts->kind == search->filter->kind))
+        return false;
     if (!pm_slice_starts(result->path, search->path_prefix)) return false;
-    if (search->bundle.len && !((facts->has & PM_HAS(bundle_digest)) && pm_slice_starts(facts->bundle_digest, search->bundle))) return false;
-    if (search->filter->target && !((facts->has & PM_HAS(target)) && pm_slice_eq(facts->target, search->target))) return false;
+    if (search->bundle.len &&
+        !((facts->has & PM_HAS(bundle_digest)) && pm_slice_starts(facts->bundle_digest, search->bundle)))
+        return false;
+    if (search->filter->target && !((facts->has & PM_HAS(target)) && pm_slice_eq(facts->target, search->target)))
+        return false;
     for (size_t i = 0; i < search->filter->n_params; i++) {
         struct pm_slice value;
-        if (!(facts->has & PM_HAS(params)) || !pm_params_get(facts->params, search->params[i].name, &value)) return false;
+        if (!(facts->has & PM_HAS(params)) || !pm_params_get(facts->params, search->params[i].name, &value))
+            return false;
         if (!pm_slice_eq(value, search->params[i].value)) return false;
     }
     return true;
 }
 
-static int add_result(struct search *search, const struct pm_result *result, const struct pm_pair *pair, struct pm_error *err)
+static int add_result(struct search *search, const struct pm_result *result, const struct pm_pair *pair,
+                      struct pm_error *err)
 {
     struct pm_rows *rows = search->rows;
     const struct pm_event *facts = &result->facts;
@@ -91,10 +100,13 @@ static int each_pair(void *arg, const struct pm_pair *pair, struct pm_error *err
 
 static int check_filter(const struct pm_results_filter *filter, struct pm_error *err)
 {
-    if (!filter->job && filter->role >= 0) return pm_error_set(err, PM_EUSAGE, "--role needs --job: a role is what a job had to do with a result");
-    if (!filter->job && filter->missing) return pm_error_set(err, PM_EUSAGE, "--missing needs --job: it is a job that expects a result");
+    if (!filter->job && filter->role >= 0)
+        return pm_error_set(err, PM_EUSAGE, "--role needs --job: a role is what a job had to do with a result");
+    if (!filter->job && filter->missing)
+        return pm_error_set(err, PM_EUSAGE, "--missing needs --job: it is a job that expects a result");
     if (filter->n_params > PM_PARAM_FILTERS_MAX)
-        return pm_error_set(err, PM_EUSAGE, "--param is given %zu times, more than %d", filter->n_params, PM_PARAM_FILTERS_MAX);
+        return pm_error_set(err, PM_EUSAGE, "--param is given %zu times, more than %d", filter->n_params,
+                            PM_PARAM_FILTERS_MAX);
     return PM_OK;
 }
 
@@ -104,11 +116,13 @@ static int prepare(struct search *search, struct pm_arena *arena, struct pm_erro
     if (filter->bundle) PM_TRY(pm_filter_bundle(filter->bundle, arena, &search->bundle, err));
     if (filter->target) search->target = pm_slice_cstr(filter->target);
     if (filter->path_prefix) search->path_prefix = pm_slice_cstr(filter->path_prefix);
-    for (size_t i = 0; i < filter->n_params; i++) PM_TRY(pm_filter_param(filter->params[i], arena, &search->params[i], err));
+    for (size_t i = 0; i < filter->n_params; i++)
+        PM_TRY(pm_filter_param(filter->params[i], arena, &search->params[i], err));
     return PM_OK;
 }
 
-static int run_search(struct search *search, struct pm_reading *reading, const struct pm_query *question, struct pm_error *err)
+static int run_search(struct search *search, struct pm_reading *reading, const struct pm_query *question,
+                      struct pm_error *err)
 {
     search->snap = reading->snap;
     if (!search->filter->job) return pm_results_each(reading->snap, each_result, search, err);
@@ -196,7 +210,8 @@ static int read_users(struct pm_reading *reading, uint64_t result, struct users 
     struct pm_pair *pairs;
     size_t n;
     PM_TRY(pm_pairs_of_result(reading->snap, result, &reading->arena, &pairs, &n, err));
-    for (unsigned role = 0; role < PM_ROLE_COUNT; role++) ret->of_role[role] = pm_arena_alloc(&reading->arena, (n + 1) * sizeof(struct user));
+    for (unsigned role = 0; role < PM_ROLE_COUNT; role++)
+        ret->of_role[role] = pm_arena_alloc(&reading->arena, (n + 1) * sizeof(struct user));
     for (size_t i = 0; i < n; i++) {
         struct pm_slice job_id;
         PM_TRY(pm_job_id(reading->snap, pairs[i].job, &job_id, err));
@@ -208,7 +223,8 @@ static int read_users(struct pm_reading *reading, uint64_t result, struct users 
             ret->used = true;
         }
     }
-    for (unsigned role = 0; role < PM_ROLE_COUNT; role++) qsort(ret->of_role[role], ret->n[role], sizeof(struct user), by_at);
+    for (unsigned role = 0; role < PM_ROLE_COUNT; role++)
+        qsort(ret->of_role[role], ret->n[role], sizeof(struct user), by_at);
     return PM_OK;
 }
 
@@ -224,7 +240,8 @@ static void identity_cells(struct pm_rows *rows, const struct pm_result *result)
     pm_row_text_if(rows, facts, PM_HAS(model_digest), facts->model_digest);
     pm_row_text_if(rows, facts, PM_HAS(entrypoint), facts->entrypoint);
     char hex[64];
-    pm_row_text_if(rows, facts, PM_HAS(param_id), facts->has & PM_HAS(param_id) ? pm_result_param_id(result, hex) : (struct pm_slice){0});
+    pm_row_text_if(rows, facts, PM_HAS(param_id),
+                   facts->has & PM_HAS(param_id) ? pm_result_param_id(result, hex) : (struct pm_slice){0});
     if (facts->has & PM_HAS(params)) pm_row_json(rows, facts->params);
     else pm_row_null(rows);
     if (facts->has & PM_HAS(seed)) pm_row_u64(rows, facts->seed);
@@ -254,7 +271,8 @@ static void output_cells(struct pm_rows *rows, const struct pm_event *facts)
     pm_row_list_end(rows);
 }
 
-static int add_one(struct pm_rows *rows, const struct pm_result *result, const struct users *users, struct pm_error *err)
+static int add_one(struct pm_rows *rows, const struct pm_result *result, const struct users *users,
+                   struct pm_error *err)
 {
     pm_row_begin(rows);
     identity_cells(rows, result);
@@ -280,7 +298,8 @@ int pm_query_result(const struct pm_query *question, const char *path, struct pm
 {
     PM_CLEANUP(pm_rows_cleanup) struct pm_rows *rows = NULL;
     PM_CLEANUP(pm_reading_close) struct pm_reading reading = {0};
-    struct pm_rows_spec spec = {.columns = one_columns, .n_columns = N_ONE_COLUMNS, .sort = {{0, false}}, .n_sort = 1, .one = true};
+    struct pm_rows_spec spec = {
+        .columns = one_columns, .n_columns = N_ONE_COLUMNS, .sort = {{0, false}}, .n_sort = 1, .one = true};
     PM_TRY(pm_rows_new(&spec, &question->output, &rows, err));
     PM_TRY(pm_reading_open(question, PM_ASK_IF_NEEDED, &reading, err));
     uint64_t number;

@@ -1,5 +1,6 @@
-/* rows.c: rows as they are gathered: every cell that is asked for, packed one behind the other, with the key that the row is sorted by in front. Rows go to
- * a pm_spill, so a million of them cost what their bytes cost. pm_rows_print unpacks them for a format. One thread. */
+/* rows.c: rows as they are gathered: every cell that is asked for, packed one behind the other, with the key that the
+ * row is sorted by in front. Rows go to a pm_spill, so a million of them cost what their bytes cost. pm_rows_print
+ * unpacks them for a format. One thread. */
 #include "query/rows.h"
 
 #include <stdlib.h>
@@ -10,11 +11,14 @@
 const struct pm_column pm_list_of_text[] = {{.name = "", .type = PM_COLUMN_TEXT}, {0}};
 const struct pm_column pm_list_of_job_at[] = {
     {.name = "job_id", .type = PM_COLUMN_TEXT}, {.name = "at", .type = PM_COLUMN_TIME}, {0}};
-const struct pm_column pm_list_of_outputs[] = {
-    {.name = "name", .type = PM_COLUMN_TEXT}, {.name = "size", .type = PM_COLUMN_INT}, {.name = "checksum", .type = PM_COLUMN_TEXT}, {0}};
+const struct pm_column pm_list_of_outputs[] = {{.name = "name", .type = PM_COLUMN_TEXT},
+                                               {.name = "size", .type = PM_COLUMN_INT},
+                                               {.name = "checksum", .type = PM_COLUMN_TEXT},
+                                               {0}};
 
-/* A packed value: one byte (0 null, 1 present), then for TEXT and JSON a uint32_t length and the bytes, for BOOL one byte, for a LIST a uint32_t
- * length, a uint32_t count and the packed items, for the rest eight bytes. Native byte order: it never leaves the process. */
+/* A packed value: one byte (0 null, 1 present), then for TEXT and JSON a uint32_t length and the bytes, for BOOL one
+ * byte, for a LIST a uint32_t length, a uint32_t count and the packed items, for the rest eight bytes. Native byte
+ * order: it never leaves the process. */
 
 static void put_u32(struct pm_buf *buf, size_t value)
 {
@@ -56,7 +60,8 @@ static void unpack(const struct pm_column *column, struct pm_slice *in, struct p
 struct pm_list_iter pm_list_iter(const struct pm_value *list)
 {
     PM_CHECK(list->column->type == PM_COLUMN_LIST);
-    return (struct pm_list_iter){.left = list->null ? (struct pm_slice){0} : list->text, .fields = list->column->fields};
+    return (struct pm_list_iter){.left = list->null ? (struct pm_slice){0} : list->text,
+                                 .fields = list->column->fields};
 }
 
 bool pm_list_next(struct pm_list_iter *it, struct pm_value ret[PM_LIST_FIELDS_MAX], size_t *ret_count)
@@ -82,7 +87,8 @@ bool pm_row_wants(const struct pm_rows *rows)
     return rows->kept[rows->at];
 }
 
-/* The place of the next value: a field of the list that is open, else the next column. False when nobody asked for it. */
+/* The place of the next value: a field of the list that is open, else the next column. False when nobody asked for it.
+ */
 static bool next_cell(struct pm_rows *rows, enum pm_column_type type, bool null)
 {
     if (rows->field) { /* in a list */
@@ -102,10 +108,7 @@ static bool next_cell(struct pm_rows *rows, enum pm_column_type type, bool null)
     return true;
 }
 
-void pm_row_null(struct pm_rows *rows)
-{
-    next_cell(rows, PM_COLUMN_TEXT, true);
-}
+void pm_row_null(struct pm_rows *rows) { next_cell(rows, PM_COLUMN_TEXT, true); }
 
 static void put_text(struct pm_rows *rows, enum pm_column_type type, struct pm_slice text)
 {
@@ -260,7 +263,10 @@ int pm_row_end(struct pm_rows *rows, struct pm_error *err)
 
 uint64_t pm_rows_count(const struct pm_rows *rows) { return rows->n_rows; }
 
-bool pm_rows_full(const struct pm_rows *rows) { return !rows->n_sort && rows->options.has_limit && rows->n_rows >= rows->options.limit; }
+bool pm_rows_full(const struct pm_rows *rows)
+{
+    return !rows->n_sort && rows->options.has_limit && rows->n_rows >= rows->options.limit;
+}
 
 /* ---- reading back ---- */
 static struct pm_slice key_of(const void *arg, uint64_t where)

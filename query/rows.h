@@ -1,4 +1,5 @@
-/* rows.h: the inside of struct pm_rows, shared by rows.c (gathers) and output.c (options, printing). Others use output.h. */
+/* rows.h: the inside of struct pm_rows, shared by rows.c (gathers) and output.c (options, printing). Others use
+ * output.h. */
 #ifndef PM_QUERY_ROWS_H
 #define PM_QUERY_ROWS_H
 

@@ -1,5 +1,6 @@
-/* sort.c: multikey quicksort with the current eight bytes of each key cached beside the entry: most comparisons touch no key at all, which is what counts
- * when the keys lie in a mapped file. Entries equal in a word are the middle part and go on eight bytes deeper. */
+/* sort.c: multikey quicksort with the current eight bytes of each key cached beside the entry: most comparisons touch
+ * no key at all, which is what counts when the keys lie in a mapped file. Entries equal in a word are the middle part
+ * and go on eight bytes deeper. */
 #include "query/sort.h"
 
 #include <stdlib.h>
@@ -65,7 +66,8 @@ static void fill_words(const struct sorter *s, struct pm_sort_entry *e, size_t n
     for (size_t i = 0; i < n; i++) e[i].word = word_at(s->key(s->arg, e[i].where), depth);
 }
 
-/* The smaller side recurses and the larger is the loop, so that the stack holds at most log2(n) frames and one a word of the longest key. */
+/* The smaller side recurses and the larger is the loop, so that the stack holds at most log2(n) frames and one a word
+ * of the longest key. */
 static void sort_words(const struct sorter *s, struct pm_sort_entry *e, size_t n, size_t depth)
 {
     while (n > INSERTION_MAX) {
@@ -94,7 +96,8 @@ static void sort_words(const struct sorter *s, struct pm_sort_entry *e, size_t n
     insertion(s, e, n, depth);
 }
 
-void pm_sort_keys(struct pm_sort_entry *entries, size_t n, struct pm_slice (*key)(const void *arg, uint64_t where), const void *arg)
+void pm_sort_keys(struct pm_sort_entry *entries, size_t n, struct pm_slice (*key)(const void *arg, uint64_t where),
+                  const void *arg)
 {
     struct sorter s = {key, arg};
     fill_words(&s, entries, n, 0);

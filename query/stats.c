@@ -3,8 +3,9 @@
 #include "query/reading.h"
 
 static const struct pm_column partition_fields[] = {
-    {.name = "partition", .type = PM_COLUMN_INT}, {.name = "first", .type = PM_COLUMN_INT}, {.name = "applied", .type = PM_COLUMN_INT},
-    {.name = "end", .type = PM_COLUMN_INT},       {.name = "lag", .type = PM_COLUMN_INT},   {0},
+    {.name = "partition", .type = PM_COLUMN_INT}, {.name = "first", .type = PM_COLUMN_INT},
+    {.name = "applied", .type = PM_COLUMN_INT},   {.name = "end", .type = PM_COLUMN_INT},
+    {.name = "lag", .type = PM_COLUMN_INT},       {0},
 };
 static const struct pm_column view_fields[] = {
     {.name = "name", .type = PM_COLUMN_TEXT},

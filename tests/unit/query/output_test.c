@@ -17,7 +17,8 @@ static const struct pm_column columns[] = {
     {.name = "rank", .type = PM_COLUMN_INT, .hidden = true},
 };
 #define N_COLUMNS (sizeof columns / sizeof *columns)
-static const struct pm_rows_spec by_name = {.columns = columns, .n_columns = N_COLUMNS, .sort = {{0, false}}, .n_sort = 1};
+static const struct pm_rows_spec by_name = {
+    .columns = columns, .n_columns = N_COLUMNS, .sort = {{0, false}}, .n_sort = 1};
 
 struct row {
     const char *name;
@@ -54,7 +55,8 @@ static void add(struct pm_rows *rows, const struct row *row)
     cr_assert_eq(pm_row_end(rows, &err), PM_OK, "%s", err.text);
 }
 
-static struct pm_rows *gather(const struct pm_rows_spec *spec, struct pm_output_options options, const struct row *data, size_t n)
+static struct pm_rows *gather(const struct pm_rows_spec *spec, struct pm_output_options options, const struct row *data,
+                              size_t n)
 {
     struct pm_rows *rows;
     struct pm_error err;
@@ -64,7 +66,8 @@ static struct pm_rows *gather(const struct pm_rows_spec *spec, struct pm_output_
 }
 
 /* What is printed, as a text to free. */
-static char *printed(const struct pm_rows_spec *spec, struct pm_output_options options, const char *wrap, const struct row *data, size_t n)
+static char *printed(const struct pm_rows_spec *spec, struct pm_output_options options, const char *wrap,
+                     const struct row *data, size_t n)
 {
     char *text = NULL;
     size_t size = 0;
@@ -77,7 +80,8 @@ static char *printed(const struct pm_rows_spec *spec, struct pm_output_options o
     return text;
 }
 
-static void expect(const struct pm_rows_spec *spec, struct pm_output_options options, const char *wrap, const struct row *data, size_t n, const char *want)
+static void expect(const struct pm_rows_spec *spec, struct pm_output_options options, const char *wrap,
+                   const struct row *data, size_t n, const char *want)
 {
     char *text = printed(spec, options, wrap, data, n);
     cr_assert_str_eq(text, want);
@@ -92,10 +96,12 @@ static const struct row two[] = {
 Test(output, ndjson)
 {
     expect(&by_name, (struct pm_output_options){.format = "ndjson"}, NULL, two, 2,
-           "{\"name\":\"a\",\"seed\":9007199254740992,\"n\":2,\"loss\":1e-05,\"at\":\"2026-01-05T09:00:00.000002Z\",\"ok\":false,\"params\":{\"b\":1.0},"
+           "{\"name\":\"a\",\"seed\":9007199254740992,\"n\":2,\"loss\":1e-05,\"at\":\"2026-01-05T09:00:00.000002Z\","
+           "\"ok\":false,\"params\":{\"b\":1.0},"
            "\"tags\":[\"x\\ty\",\"z\\\"\"],\"jobs\":[{\"job_id\":\"j\",\"at\":\"1970-01-01T00:00:00.000000Z\"},"
            "{\"job_id\":null,\"at\":\"1970-01-01T00:00:00.000001Z\"}]}\n"
-           "{\"name\":\"b,\\\"é\\\"\\n\",\"seed\":\"9007199254740993\",\"n\":0,\"loss\":null,\"at\":\"2026-01-05T09:00:00.000000Z\",\"ok\":false,"
+           "{\"name\":\"b,\\\"é\\\"\\n\",\"seed\":\"9007199254740993\",\"n\":0,\"loss\":null,\"at\":\"2026-01-05T09:00:"
+           "00.000000Z\",\"ok\":false,"
            "\"params\":{\"b\":1.0},\"tags\":[\"x\\ty\",\"z\\\"\"],\"jobs\":[]}\n");
 }
 
@@ -106,7 +112,8 @@ Test(output, json_is_an_array_a_wrapped_document_or_one_object)
     struct pm_output_options options = {.format = "json", .columns = "name,n"};
     const char *wrap = "\"index\":{}";
     expect(&by_name, options, NULL, two, 2, "[\n{\"name\":\"a\",\"n\":2},\n{\"name\":\"b,\\\"é\\\"\\n\",\"n\":0}\n]\n");
-    expect(&by_name, options, wrap, two, 2, "{\"rows\":[\n{\"name\":\"a\",\"n\":2},\n{\"name\":\"b,\\\"é\\\"\\n\",\"n\":0}\n],\"index\":{}}\n");
+    expect(&by_name, options, wrap, two, 2,
+           "{\"rows\":[\n{\"name\":\"a\",\"n\":2},\n{\"name\":\"b,\\\"é\\\"\\n\",\"n\":0}\n],\"index\":{}}\n");
     expect(&by_name, options, NULL, two, 0, "[]\n");
     expect(&by_name, options, wrap, two, 0, "{\"rows\":[],\"index\":{}}\n");
     expect(&one, options, NULL, two + 1, 1, "{\"name\":\"a\",\"n\":2}\n");
@@ -119,14 +126,16 @@ Test(output, csv_is_rfc_4180)
            "name,seed,loss,params,tags\r\n"
            "a,9007199254740992,1e-05,\"{\"\"b\"\":1.0}\",\"[\"\"x\\ty\"\",\"\"z\\\"\"\"\"]\"\r\n"
            "\"b,\"\"é\"\"\n\",9007199254740993,,\"{\"\"b\"\":1.0}\",\"[\"\"x\\ty\"\",\"\"z\\\"\"\"\"]\"\r\n");
-    expect(&by_name, (struct pm_output_options){.format = "csv", .columns = "loss"}, NULL, two, 2, "loss\r\n1e-05\r\n\"\"\r\n");
+    expect(&by_name, (struct pm_output_options){.format = "csv", .columns = "loss"}, NULL, two, 2,
+           "loss\r\n1e-05\r\n\"\"\r\n");
     expect(&by_name, (struct pm_output_options){.format = "csv", .columns = "loss,n"}, NULL, two, 0, "loss,n\r\n");
 }
 
 Test(output, csv_tells_an_empty_text_from_an_absent_one)
 {
     const struct row rows[] = {{.name = ""}, {.name = NULL, .n = 1}};
-    expect(&by_name, (struct pm_output_options){.format = "csv", .columns = "name,n"}, NULL, rows, 2, "name,n\r\n\"\",0\r\n,1\r\n");
+    expect(&by_name, (struct pm_output_options){.format = "csv", .columns = "name,n"}, NULL, rows, 2,
+           "name,n\r\n\"\",0\r\n,1\r\n");
 }
 
 Test(output, tsv_keeps_a_row_on_its_line)
@@ -174,39 +183,38 @@ static const struct row five[] = {
     {.name = "c", .has_loss = true, .loss = 0, .seed = 0, .n = -10, .rank = 2},
 };
 
+/* `want`: the names, each with a blank behind it. */
 static void expect_order(const char *sort, const char *want)
 {
-    char *text = printed(&by_name, (struct pm_output_options){.format = "tsv", .columns = "name", .sort = sort}, NULL, five, 5), names[64] = "";
-    for (char *line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
-        if (*names) strcat(names, " ");
-        strncat(names, line, strcspn(line, "\n"));
-    }
+    struct pm_output_options options = {.format = "tsv", .columns = "name", .sort = sort};
+    char *text = printed(&by_name, options, NULL, five, 5), *names = strchr(text, '\n') + 1;
+    for (char *at = names; (at = strchr(at, '\n'));) *at = ' ';
     cr_assert_str_eq(names, want, "--sort %s: %s", sort ? sort : "(none given)", names);
     free(text);
 }
 
 Test(output, sorts_by_type_with_absent_values_last)
 {
-    expect_order(NULL, "a ab c d e");
-    expect_order("name", "a ab c d e");
-    expect_order("name:asc", "a ab c d e");
-    expect_order("name:desc", "e d c ab a");
-    expect_order("loss", "a e c ab d");
-    expect_order("loss:desc", "ab c e a d");
-    expect_order("seed", "c d ab a e");
-    expect_order("seed:desc", "e a ab d c");
-    expect_order("n", "c d a ab e");
-    expect_order("n:desc", "e a ab d c");
-    expect_order("at", "c d a ab e");
-    expect_order("none", "e d ab a c");
+    expect_order(NULL, "a ab c d e ");
+    expect_order("name", "a ab c d e ");
+    expect_order("name:asc", "a ab c d e ");
+    expect_order("name:desc", "e d c ab a ");
+    expect_order("loss", "a e c ab d ");
+    expect_order("loss:desc", "ab c e a d ");
+    expect_order("seed", "c d ab a e ");
+    expect_order("seed:desc", "e a ab d c ");
+    expect_order("n", "c d a ab e ");
+    expect_order("n:desc", "e a ab d c ");
+    expect_order("at", "c d a ab e ");
+    expect_order("none", "e d ab a c ");
 }
 
 Test(output, sorts_by_a_hidden_column_without_showing_it)
 {
     struct pm_rows_spec spec = by_name;
     spec.sort[0] = (struct pm_sort_key){N_COLUMNS - 1, true};
-    expect(&spec, (struct pm_output_options){.format = "ndjson", .columns = "name", .has_limit = true, .limit = 2}, NULL, five, 5,
-           "{\"name\":\"d\"}\n{\"name\":\"ab\"}\n");
+    expect(&spec, (struct pm_output_options){.format = "ndjson", .columns = "name", .has_limit = true, .limit = 2},
+           NULL, five, 5, "{\"name\":\"d\"}\n{\"name\":\"ab\"}\n");
 }
 
 Test(output, texts_with_zero_bytes_keep_their_order)
@@ -228,7 +236,8 @@ Test(output, texts_with_zero_bytes_keep_their_order)
     FILE *out = open_memstream(&out_text, &size);
     cr_assert_eq(pm_rows_print(rows, out, NULL, &err), PM_OK);
     fclose(out);
-    cr_assert_str_eq(out_text, "{\"t\":\"\"}\n{\"t\":\"a\"}\n{\"t\":\"a\\u0000\"}\n{\"t\":\"a\\u0000b\"}\n{\"t\":\"a\\u0001\"}\n");
+    cr_assert_str_eq(
+        out_text, "{\"t\":\"\"}\n{\"t\":\"a\"}\n{\"t\":\"a\\u0000\"}\n{\"t\":\"a\\u0000b\"}\n{\"t\":\"a\\u0001\"}\n");
     free(out_text);
     pm_rows_free(rows);
 }
@@ -260,8 +269,10 @@ Test(output, a_scan_may_stop_when_no_row_can_be_printed_any_more)
 
 Test(output, columns_in_the_order_asked_for)
 {
-    expect(&by_name, (struct pm_output_options){.format = "ndjson", .columns = "n, name", .sort = "seed:desc", .has_limit = true, .limit = 1}, NULL, five, 5,
-           "{\"n\":10,\"name\":\"e\"}\n");
+    expect(&by_name,
+           (struct pm_output_options){
+               .format = "ndjson", .columns = "n, name", .sort = "seed:desc", .has_limit = true, .limit = 1},
+           NULL, five, 5, "{\"n\":10,\"name\":\"e\"}\n");
 }
 
 Test(output, what_nobody_asks_for_need_not_be_found)
@@ -295,7 +306,8 @@ Test(output, refuses_by_name)
 {
     const char *all = "name, seed, n, loss, at, ok, params, tags, jobs";
     char text[300];
-    refused((struct pm_output_options){.format = "jsn"}, "unknown format \"jsn\"; did you mean \"json\"? formats: table, json, ndjson, csv, tsv");
+    refused((struct pm_output_options){.format = "jsn"},
+            "unknown format \"jsn\"; did you mean \"json\"? formats: table, json, ndjson, csv, tsv");
     snprintf(text, sizeof text, "--columns: unknown column \"los\"; did you mean \"loss\"? columns: %s", all);
     refused((struct pm_output_options){.columns = "name,los"}, text);
     snprintf(text, sizeof text, "--columns: unknown column \"quite_different\"; columns: %s", all);
@@ -304,7 +316,8 @@ Test(output, refuses_by_name)
     refused((struct pm_output_options){.columns = "rank"}, text);
     snprintf(text, sizeof text, "--sort: unknown column \"sed\"; did you mean \"seed\"? columns: %s", all);
     refused((struct pm_output_options){.sort = "sed:desc"}, text);
-    refused((struct pm_output_options){.sort = "seed:down"}, "--sort: \"seed:down\" is not an order; write KEY, KEY:desc or none");
+    refused((struct pm_output_options){.sort = "seed:down"},
+            "--sort: \"seed:down\" is not an order; write KEY, KEY:desc or none");
     refused((struct pm_output_options){.columns = "n,name,n"}, "--columns: \"n\" is named twice");
 }
 
@@ -322,7 +335,8 @@ Test(output, a_full_device_is_told)
 
 Test(output, a_million_rows_spill_and_come_back_in_order)
 {
-    static const struct pm_column wide[] = {{.name = "text", .type = PM_COLUMN_TEXT}, {.name = "i", .type = PM_COLUMN_INT}};
+    static const struct pm_column wide[] = {{.name = "text", .type = PM_COLUMN_TEXT},
+                                            {.name = "i", .type = PM_COLUMN_INT}};
     struct pm_rows_spec spec = {.columns = wide, .n_columns = 2, .sort = {{1, false}}, .n_sort = 1};
     struct pm_output_options options = {.format = "tsv"};
     struct pm_rows *rows;

@@ -29,7 +29,8 @@ static void make_keys(uint64_t seed, unsigned letters, size_t len_max, size_t sh
 {
     for (size_t i = 0; i < N; i++) {
         lens[i] = shared + next_random(&seed) % len_max + 1;
-        for (size_t k = 0; k + 1 < lens[i]; k++) keys[i][k] = k < shared ? 's' : (char)(1 + next_random(&seed) % letters);
+        for (size_t k = 0; k + 1 < lens[i]; k++)
+            keys[i][k] = k < shared ? 's' : (char)(1 + next_random(&seed) % letters);
         keys[i][lens[i] - 1] = '\0';
     }
 }
@@ -43,7 +44,9 @@ static void expect_order(const char *what)
     for (size_t i = 0; i < N; i++) {
         cr_assert(!seen[entries[i].where], "%s: entry %zu stands twice", what, (size_t)entries[i].where);
         seen[entries[i].where] = true;
-        if (i) cr_assert(pm_slice_cmp(key_of(NULL, entries[i - 1].where), key_of(NULL, entries[i].where)) <= 0, "%s: place %zu", what, i);
+        if (i)
+            cr_assert(pm_slice_cmp(key_of(NULL, entries[i - 1].where), key_of(NULL, entries[i].where)) <= 0,
+                      "%s: place %zu", what, i);
     }
     free(seen);
     free(entries);
