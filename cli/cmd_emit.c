@@ -91,15 +91,10 @@ static void summary(const struct pm_cli *cli, struct pm_log *log, const struct p
                     pm_count_format(counts.rejected, rejected));
         return;
     }
-    struct pm_error ignored;
-    uint64_t acknowledged = 0;
-    if (log) {
-        if (pm_log_flush(log, &ignored) != PM_OK) counts.taken = pm_log_acknowledged(log);
-        acknowledged = pm_log_acknowledged(log);
-    }
-    pm_cli_warn("stopped: %s event%s appended, %s rejected, the rest was not read; emit the same input again when the "
-                "cause is mended: what is there already "
-                "changes no answer",
+    if (log && pm_log_flush(log, NULL) != PM_OK) pm_progress_clear(); /* what failed has been told */
+    uint64_t acknowledged = log ? pm_log_acknowledged(log) : 0;
+    pm_cli_warn("stopped: %s event%s appended, %s rejected; emit the same input again once that is mended: events that "
+                "are there already change no answer",
                 pm_count_format(acknowledged, taken), acknowledged == 1 ? "" : "s",
                 pm_count_format(counts.rejected, rejected));
 }

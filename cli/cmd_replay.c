@@ -53,8 +53,9 @@ static int read_ranges(struct replay *r, struct pm_error *err)
                                 r->n_partitions, r->n_partitions == 1 ? "" : "s", r->n_partitions - 1);
         struct range *range = &r->ranges[given->partition];
         if ((int64_t)given->count < range->from || (int64_t)given->count > range->end)
-            return pm_error_set(err, PM_EUSAGE, "--from %s: partition %d holds offsets %lld..%lld", given->value,
-                                given->partition, (long long)range->from, (long long)range->end - 1);
+            return pm_error_set(err, PM_EUSAGE,
+                                "--from %s: partition %d begins at offset %lld, and its next one is %lld", given->value,
+                                given->partition, (long long)range->from, (long long)range->end);
         range->from = (int64_t)given->count;
     }
     for (int32_t p = 0; p < r->n_partitions; p++) r->total += (uint64_t)(r->ranges[p].end - r->ranges[p].from);

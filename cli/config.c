@@ -102,6 +102,36 @@ static int check_value(const struct setting *s, struct pm_error *err)
     return PM_OK;
 }
 
+/* The names end with the call, so the nearest one so far is copied. */
+static void suggest_name(void *arg, const char *name, const char *value)
+{
+    static char nearest[128];
+    struct pm_suggest *suggest = arg;
+    const char *before = suggest->best;
+    (void)value;
+    pm_suggest_try(suggest, name);
+    if (suggest->best == before) return;
+    snprintf(nearest, sizeof nearest, "%s", name);
+    suggest->best = nearest;
+}
+
+/* librdkafka says itself what it takes; to a name that it does not know we add the nearest one. */
+static int check_client(const struct setting *s, struct pm_error *err)
+{
+    struct pm_log_property property = {s->name, s->value};
+    struct pm_error own = {0};
+    int rc = pm_log_client_check(&property, 1, &own);
+    if (rc == PM_OK) return PM_OK;
+    struct pm_suggest suggest = {.word = s->name};
+    if (strstr(own.text, "no such property")) pm_log_client_properties(NULL, 0, suggest_name, &suggest);
+    const char *best = pm_suggest_best(&suggest);
+    if (best)
+        return pm_error_set(err, PM_EUSAGE, "%s: unknown setting \"%s\"; did you mean \"%s\"?", s->where, s->name,
+                            best);
+    const char *text = strncmp(own.text, "-X ", 3) ? own.text : own.text + 3;
+    return pm_error_set(err, (enum pm_code)rc, "%s: %s", s->where, text);
+}
+
 static int add(const char *name, const char *value, const char *where, struct pm_error *err)
 {
     struct setting s = {.name = name, .value = value, .where = where};
@@ -109,9 +139,7 @@ static int add(const char *name, const char *value, const char *where, struct pm
     if (!s.client) {
         PM_TRY(check_own(&s, err));
     } else {
-        struct pm_log_property property = {name, value};
-        int rc = pm_log_client_check(&property, 1, err);
-        if (rc != PM_OK) return pm_error_wrap(err, rc, "%s", where);
+        PM_TRY(check_client(&s, err));
     }
     PM_TRY(check_value(&s, err));
     put(s);

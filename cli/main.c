@@ -1,5 +1,6 @@
 /* main.c: provmat, from argv to an exit status: parse, settle the settings, run the command, say what went wrong. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -70,8 +71,17 @@ static int run(struct pm_cli *cli, int argc, char **argv, struct pm_error *err)
     return pm_error_set(err, PM_EUSAGE, "%s", "");
 }
 
+/* A file that is opened must never become stdin, stdout or stderr because the caller closed those: a log would be
+ * written over with answers. What stands there instead fails when it is used. */
+static void keep_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) abort();
+}
+
 int main(int argc, char **argv)
 {
+    keep_standard_files();
     signal(SIGPIPE, SIG_IGN);
     struct pm_cli cli = {0};
     struct pm_error err = {0};
