@@ -155,6 +155,16 @@ static int put_poison(struct pm_application *a, struct pm_error *err)
     return PM_OK;
 }
 
+static int take_recovered(struct pm_application *a, struct pm_error *err)
+{
+    for (size_t i = 0; i < a->batch->n_recovered; i++) {
+        uint8_t key[12];
+        PM_TRY(pm_kv_del(a->txn, a->w->tables.quarantine, pm_quarantine_key(a->batch->recovered[i].partition, a->batch->recovered[i].offset, key), err));
+        a->w->state.quarantined--;
+    }
+    return PM_OK;
+}
+
 /* ---- the whole ---- */
 
 static int apply(struct pm_application *a, struct pm_error *err)
@@ -165,6 +175,7 @@ static int apply(struct pm_application *a, struct pm_error *err)
     PM_TRY(pm_apply_jobs(a, err));
     PM_TRY(add_runs(a, err));
     PM_TRY(put_poison(a, err));
+    PM_TRY(take_recovered(a, err));
     PM_TRY(put_offsets(a, err));
     w->state.events += a->batch->events;
     return pm_meta_state_put(a->txn, &w->tables, &w->state, err);

@@ -7,7 +7,7 @@
 
 void pm_batch_clear(struct pm_batch *batch)
 {
-    batch->n_ops = batch->n_offsets = batch->n_poison = 0;
+    batch->n_ops = batch->n_offsets = batch->n_poison = batch->n_recovered = 0;
     batch->records = batch->events = 0;
     batch->names.count = 0;
     pm_buf_clear(&batch->bytes);
@@ -18,6 +18,7 @@ void pm_batch_release(struct pm_batch *batch)
     free(batch->ops);
     free(batch->offsets);
     free(batch->poison);
+    free(batch->recovered);
     pm_buf_release(&batch->bytes);
     pm_fresh_names_release(&batch->names);
     *batch = (struct pm_batch){0};
@@ -53,4 +54,10 @@ struct pm_batch_poison *pm_batch_poison(struct pm_batch *batch)
 {
     batch->poison = grow(batch->poison, batch->n_poison, &batch->poison_room, sizeof *batch->poison);
     return &batch->poison[batch->n_poison++];
+}
+
+void pm_batch_recovered(struct pm_batch *batch, int32_t partition, int64_t offset)
+{
+    batch->recovered = grow(batch->recovered, batch->n_recovered, &batch->recovered_room, sizeof *batch->recovered);
+    batch->recovered[batch->n_recovered++] = (struct pm_batch_place){partition, offset};
 }

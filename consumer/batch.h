@@ -39,6 +39,11 @@ struct pm_batch_poison { /* a record for the quarantine */
     uint32_t bytes_len; /* the row's value, as pm_quarantine_put made it */
 };
 
+struct pm_batch_place {
+    int32_t partition;
+    int64_t offset;
+};
+
 struct pm_batch {
     struct pm_op *ops;
     size_t n_ops, ops_room;
@@ -48,6 +53,8 @@ struct pm_batch {
     size_t n_offsets, offsets_room;
     struct pm_batch_poison *poison;
     size_t n_poison, poison_room;
+    struct pm_batch_place *recovered; /* quarantined before, applied with this batch */
+    size_t n_recovered, recovered_room;
     uint64_t records; /* of the log, in this batch */
     uint64_t events;  /* of them applied */
 };
@@ -57,5 +64,6 @@ void pm_batch_release(struct pm_batch *batch);
 struct pm_op *pm_batch_op(struct pm_batch *batch); /* a new one, zeroed; ends at the next call */
 struct pm_batch_offset *pm_batch_offset(struct pm_batch *batch, int32_t partition); /* found or new */
 struct pm_batch_poison *pm_batch_poison(struct pm_batch *batch);
+void pm_batch_recovered(struct pm_batch *batch, int32_t partition, int64_t offset);
 
 #endif

@@ -190,6 +190,15 @@ void pm_writer_close(struct pm_writer *w)
     free(w);
 }
 
+int pm_writer_names(struct pm_writer *w, struct pm_names **ret, struct pm_error *err)
+{
+    struct pm_kv_txn *txn;
+    PM_TRY(pm_kv_begin_read(w->kv, &txn, err));
+    int rc = pm_names_load(txn, &w->tables, ret, err);
+    pm_kv_abort(txn);
+    return rc;
+}
+
 int pm_writer_offset(struct pm_writer *w, int32_t partition, bool *ret_found, struct pm_offset_row *ret, struct pm_error *err)
 {
     struct pm_kv_txn *txn;

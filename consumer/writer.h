@@ -29,6 +29,9 @@ int pm_writer_open(const char *dir, const char *log_url, const char *log_identit
 int pm_writer_reload(struct pm_writer *writer, struct pm_error *err) PM_MUST_CHECK;
 void pm_writer_close(struct pm_writer *writer);
 
+/* The names of the index, read for the thread that prepares; the caller frees them. */
+int pm_writer_names(struct pm_writer *writer, struct pm_names **ret, struct pm_error *err) PM_MUST_CHECK;
+
 /* Where the partitions stand, as committed. */
 int pm_writer_offset(struct pm_writer *writer, int32_t partition, bool *ret_found, struct pm_offset_row *ret, struct pm_error *err) PM_MUST_CHECK;
 

@@ -208,14 +208,14 @@ static int mark_side(struct pm_snapshot *snap, struct bits *bits, struct pm_erro
     return rc == PM_ENOTFOUND ? PM_OK : rc;
 }
 
-static int scan(struct pm_snapshot *snap, struct bits *superseded, struct bits *with_side, const struct pm_runs *moves,
-                int (*each)(void *arg, const struct pm_result *result, struct pm_error *err), void *arg, struct pm_error *err)
+/* Walks the latest record of every result; `facts` holds primary, path_form and result. */
+static int walk(struct pm_snapshot *snap, struct bits *superseded, int (*each)(void *arg, struct pm_facts *facts, struct pm_error *err), void *arg, struct pm_error *err)
 {
+    const struct pm_runs *moves;
+    PM_TRY(pm_snapshot_runs(snap, PM_RUN_MOVES, &moves, err));
     PM_TRY(pm_runs_scan(moves, snap->txn, mark_move, superseded, err));
-    PM_TRY(mark_side(snap, with_side, err));
     struct pm_kv_cursor *cursor;
     PM_TRY(pm_kv_cursor_open(snap->txn, snap->tables.records, &cursor, err));
-    PM_CLEANUP(pm_arena_release) struct pm_arena arena = {0};
     struct pm_slice key, value;
     int rc = pm_kv_seek(cursor, pm_slice(NULL, 0), &key, &value, err);
     for (; rc == PM_OK; rc = pm_kv_next(cursor, &key, &value, err)) {
@@ -225,39 +225,74 @@ static int scan(struct pm_snapshot *snap, struct bits *superseded, struct bits *
         struct pm_facts facts;
         if ((rc = pm_record_decode(value, &facts.primary, &facts.path_form, err)) != PM_OK) break;
         facts.result = facts.primary.moved ? facts.primary.result : record;
-        if (facts.primary.moved) {
-            bool latest;
-            if ((rc = is_latest(snap, moves, facts.result, record, &latest, err)) != PM_OK) break;
-            if (!latest) continue;
-        }
-        struct pm_result result;
-        pm_arena_reset(&arena);
-        if (bits_get(with_side, facts.result)) {
-            if ((rc = result_full(snap, &facts, &arena, &result, err)) != PM_OK) break;
-        } else {
-            result = (struct pm_result){.number = facts.result, .attributed = facts.primary.stamp.type == PM_RESULT_COMPUTED};
-            if ((rc = pm_snapshot_path(snap, &facts.primary, facts.path_form, &arena, &result.path, err)) != PM_OK) break;
-            if ((rc = facts_event(snap, &facts.primary, &result.facts, err)) != PM_OK) break;
-            if (facts.primary.param_id_raw) {
-                char *hex = pm_arena_alloc(&arena, 64);
-                result.facts.param_id = pm_record_param_id(&facts.primary, hex);
-            }
-        }
-        if ((rc = each(arg, &result, err)) != PM_OK) break;
+        bool latest = true;
+        if (facts.primary.moved && (rc = is_latest(snap, moves, facts.result, record, &latest, err)) != PM_OK) break;
+        if (latest && (rc = each(arg, &facts, err)) != PM_OK) break;
     }
     pm_kv_cursor_close(cursor);
     return rc == PM_ENOTFOUND ? PM_OK : rc;
 }
 
+static struct bits bits_new(uint64_t count) { return (struct bits){pm_calloc(count / 64 + 1, 8), count}; }
+
+struct each_result {
+    struct pm_snapshot *snap;
+    struct bits with_side;
+    struct pm_arena arena;
+    int (*each)(void *arg, const struct pm_result *result, struct pm_error *err);
+    void *arg;
+};
+
+static int brief_result(struct each_result *e, const struct pm_facts *facts, struct pm_result *ret, struct pm_error *err)
+{
+    *ret = (struct pm_result){.number = facts->result, .attributed = facts->primary.stamp.type == PM_RESULT_COMPUTED};
+    PM_TRY(pm_snapshot_path(e->snap, &facts->primary, facts->path_form, &e->arena, &ret->path, err));
+    PM_TRY(facts_event(e->snap, &facts->primary, &ret->facts, err));
+    if (!facts->primary.param_id_raw) return PM_OK;
+    char *hex = pm_arena_alloc(&e->arena, 64);
+    ret->facts.param_id = pm_record_param_id(&facts->primary, hex);
+    return PM_OK;
+}
+
+static int take_facts(void *arg, struct pm_facts *facts, struct pm_error *err)
+{
+    struct each_result *e = arg;
+    struct pm_result result;
+    pm_arena_reset(&e->arena);
+    if (bits_get(&e->with_side, facts->result)) PM_TRY(result_full(e->snap, facts, &e->arena, &result, err));
+    else PM_TRY(brief_result(e, facts, &result, err));
+    return e->each(e->arg, &result, err);
+}
+
 int pm_results_each(struct pm_snapshot *snap, int (*each)(void *arg, const struct pm_result *result, struct pm_error *err), void *arg, struct pm_error *err)
 {
-    const struct pm_runs *moves;
-    PM_TRY(pm_snapshot_runs(snap, PM_RUN_MOVES, &moves, err));
-    uint64_t n = snap->state.next_record, words = n / 64 + 1;
-    struct bits superseded = {pm_calloc(words, 8), n}, with_side = {pm_calloc(words, 8), n};
-    int rc = scan(snap, &superseded, &with_side, moves, each, arg, err);
+    struct bits superseded = bits_new(snap->state.next_record);
+    struct each_result e = {.snap = snap, .with_side = bits_new(snap->state.next_record), .each = each, .arg = arg};
+    int rc = mark_side(snap, &e.with_side, err);
+    if (rc == PM_OK) rc = walk(snap, &superseded, take_facts, &e, err);
     free(superseded.words);
-    free(with_side.words);
+    free(e.with_side.words);
+    pm_arena_release(&e.arena);
+    return rc;
+}
+
+struct each_record {
+    int (*each)(void *arg, uint64_t result, const struct pm_record *rec, struct pm_error *err);
+    void *arg;
+};
+
+static int take_record(void *arg, struct pm_facts *facts, struct pm_error *err)
+{
+    const struct each_record *e = arg;
+    return e->each(e->arg, facts->result, &facts->primary, err);
+}
+
+int pm_records_each(struct pm_snapshot *snap, int (*each)(void *arg, uint64_t result, const struct pm_record *rec, struct pm_error *err), void *arg, struct pm_error *err)
+{
+    struct bits superseded = bits_new(snap->state.next_record);
+    struct each_record e = {each, arg};
+    int rc = walk(snap, &superseded, take_record, &e, err);
+    free(superseded.words);
     return rc;
 }
 

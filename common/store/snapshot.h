@@ -30,6 +30,9 @@ int pm_snapshot_record(struct pm_snapshot *snap, uint64_t result, struct pm_reco
 /* Its path. */
 int pm_snapshot_path(struct pm_snapshot *snap, const struct pm_record *rec, struct pm_slice path_form, struct pm_arena *arena, struct pm_slice *ret, struct pm_error *err) PM_MUST_CHECK;
 
+/* Every result's latest record once, by record number. */
+int pm_records_each(struct pm_snapshot *snap, int (*each)(void *arg, uint64_t result, const struct pm_record *rec, struct pm_error *err), void *arg, struct pm_error *err) PM_MUST_CHECK;
+
 /* The role that a stamp's event gives its job, false when it gives none. */
 bool pm_stamp_role(const struct pm_stamp *stamp, enum pm_role *ret);
 

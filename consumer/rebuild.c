@@ -1,0 +1,104 @@
+/* rebuild.c: a new index beside the old one, then a swap by rename. The old one answers until the swap; a rebuild that is killed leaves it as it was, and the next one clears its remains. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "consumer/rebuild.h"
+#include "consumer/replayer.h"
+#include "consumer/views/views.h"
+
+/* Only what an index consists of is ever removed. */
+int pm_rebuild_remove(const char *dir, struct pm_error *err)
+{
+    static const char *const files[] = {"data.mdb", "lock.mdb", "writer.lock"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+        if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR) return pm_error_set(err, PM_EIO, "%s: could not remove: %s", path, strerror(errno));
+    }
+    if (rmdir(dir) != 0 && errno != ENOENT) return pm_error_set(err, PM_EIO, "%s: could not remove: %s", dir, strerror(errno));
+    return PM_OK;
+}
+
+static void sync_parent(const char *dir)
+{
+    char parent[PATH_MAX];
+    snprintf(parent, sizeof parent, "%s", dir);
+    char *slash = strrchr(parent, '/');
+    if (slash && slash != parent) *slash = 0;
+    int fd = open(slash ? (slash == parent ? "/" : parent) : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    (void)fsync(fd);
+    close(fd);
+}
+
+/* At no moment is there no index at `dir`, where the file system can exchange two names; else for one moment, between two renames. */
+static int swap(const char *dir, const char *fresh, bool old_exists, struct pm_error *err)
+{
+    if (!old_exists) {
+        if (rename(fresh, dir) != 0) return pm_error_set(err, PM_EIO, "%s: could not rename to %s: %s", fresh, dir, strerror(errno));
+        sync_parent(dir);
+        return PM_OK;
+    }
+    if (renameat2(AT_FDCWD, fresh, AT_FDCWD, dir, RENAME_EXCHANGE) == 0) {
+        sync_parent(dir);
+        return pm_rebuild_remove(fresh, err);
+    }
+    char aside[PATH_MAX];
+    snprintf(aside, sizeof aside, "%s.old", dir);
+    PM_TRY(pm_rebuild_remove(aside, err));
+    if (rename(dir, aside) != 0) return pm_error_set(err, PM_EIO, "%s: could not rename: %s", dir, strerror(errno));
+    if (rename(fresh, dir) != 0) {
+        int code = pm_error_set(err, PM_EIO, "%s: could not rename to %s: %s", fresh, dir, strerror(errno));
+        if (rename(aside, dir) != 0) return pm_error_wrap(err, code, "the old index is left at %s", aside);
+        return code;
+    }
+    sync_parent(dir);
+    return pm_rebuild_remove(aside, err);
+}
+
+static bool is_index(const char *dir)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/data.mdb", dir);
+    return access(path, F_OK) == 0;
+}
+
+static int check_view(const char *view, struct pm_error *err)
+{
+    if (!view) return PM_OK;
+    for (const char *const *name = pm_view_names(); *name; name++)
+        if (strcmp(*name, view) == 0) return PM_OK;
+    return pm_error_set(err, PM_EUSAGE, "there is no view \"%s\"; the views are results, job_results, result_jobs, jobs", view);
+}
+
+int pm_rebuild(const struct pm_consumer_options *options, const char *view, int64_t until_us, struct pm_consumer_result *ret, struct pm_error *err)
+{
+    const char *dir = options->index_dir;
+    char fresh[PATH_MAX], room[1024];
+    PM_TRY(check_view(view, err));
+    size_t n = strlen(dir);
+    while (n > 1 && dir[n - 1] == '/') n--;
+    if ((size_t)snprintf(fresh, sizeof fresh, "%.*s.rebuild", (int)n, dir) >= sizeof fresh) return pm_error_set(err, PM_EINDEX, "%s: the path is too long", dir);
+
+    struct pm_consumer_options with_url = *options;
+    bool old_exists = is_index(dir);
+    int lock_fd = -1;
+    if (old_exists) PM_TRY(pm_writer_lock(dir, &lock_fd, err)); /* no one may write to what is about to be replaced */
+    int rc = pm_replay_log_url(options, dir, room, sizeof room, &with_url.log_url, err);
+    if (rc == PM_OK) rc = pm_rebuild_remove(fresh, err);
+    struct pm_replay replay = {.options = &with_url, .index_dir = fresh, .phase = "rebuild", .once = true, .until_us = until_us};
+    if (rc == PM_OK) rc = pm_replay(&replay, ret, err);
+    if (rc == PM_OK && options->stop && *options->stop) rc = pm_error_set(err, PM_EINDEX, "the rebuild was interrupted; the index at %s is as it was", dir);
+    if (rc == PM_OK) rc = swap(dir, fresh, old_exists, err);
+    else if (pm_rebuild_remove(fresh, NULL) != PM_OK && options->warn) options->warn(options->arg, "could not remove the half-built index; the next rebuild will");
+    if (lock_fd >= 0) close(lock_fd);
+    return rc;
+}
