@@ -320,8 +320,12 @@ def test_tsv(world):
 
 
 def test_table_in_a_pipe(world):
-    assert world("query", "results", "--target", "cases", "--format", "table", "--columns", "result,seed,loss").stdout.decode() == (
-        "result             seed  loss\nv1/aggs/x                 0.1\nv1/sims/p9/seed_7     7      \n")
+    text = world("query", "results", "--target", "cases", "--format", "table", "--columns", "result,seed,loss").stdout.decode()
+    assert [line.rstrip() for line in text.splitlines()] == [
+        "result             seed  loss",
+        "v1/aggs/x                 0.1",
+        "v1/sims/p9/seed_7     7",
+    ]
     assert world("query", "job", "job-a", "--format", "table", "--columns", "job_id,missing,targets").stdout.decode() == (
         "job_id   job-a\nmissing  2\ntargets  alpha\n         cases\n")
 
