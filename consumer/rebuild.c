@@ -76,7 +76,7 @@ static int check_view(const char *view, struct pm_error *err)
     if (!view) return PM_OK;
     for (const char *const *name = pm_view_names(); *name; name++)
         if (strcmp(*name, view) == 0) return PM_OK;
-    return pm_error_set(err, PM_EUSAGE, "there is no view \"%s\"; the views are results, job_results, result_jobs, jobs", view);
+    return pm_error_set(err, PM_EUSAGE, "there is no view \"%s\"; the views are results, job_results, result_jobs, jobs, conflicts", view);
 }
 
 int pm_rebuild(const struct pm_consumer_options *options, const char *view, int64_t until_us, struct pm_consumer_result *ret, struct pm_error *err)

@@ -146,7 +146,15 @@ static int check_directions(struct pm_dump *dump, const struct fold *fold, char 
     return PM_OK;
 }
 
-static int (*const checks[PM_VIEW_COUNT])(struct pm_dump *dump, const struct fold *fold, char *out, size_t size, struct pm_error *err) = {check_results, NULL, check_directions, check_jobs};
+static int check_conflicts(struct pm_dump *dump, const struct fold *fold, char *out, size_t size, struct pm_error *err)
+{
+    (void)err;
+    uint64_t counter = dump->snap->state.conflicts;
+    if (fold->rows != counter) snprintf(out, size, "there are %llu conflicts, the counter says %llu", (unsigned long long)fold->rows, (unsigned long long)counter);
+    return PM_OK;
+}
+
+static int (*const checks[PM_VIEW_COUNT])(struct pm_dump *dump, const struct fold *fold, char *out, size_t size, struct pm_error *err) = {check_results, NULL, check_directions, check_jobs, check_conflicts};
 
 /* ---- both ---- */
 

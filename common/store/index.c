@@ -200,7 +200,7 @@ int pm_snapshot_applied(struct pm_snapshot *snap, struct pm_arena *arena, struct
 /* A view owns tables; its bytes are theirs. */
 int pm_snapshot_views(struct pm_snapshot *snap, struct pm_arena *arena, struct pm_view_info **ret, size_t *ret_count, struct pm_error *err)
 {
-    uint64_t entries, bytes[4] = {0}, b;
+    uint64_t entries, bytes[5] = {0}, b;
     const struct pm_runs *dictionary, *moves, *result_jobs;
     PM_TRY(pm_snapshot_runs(snap, PM_RUN_DICTIONARY, &dictionary, err));
     PM_TRY(pm_snapshot_runs(snap, PM_RUN_MOVES, &moves, err));
@@ -209,7 +209,7 @@ int pm_snapshot_views(struct pm_snapshot *snap, struct pm_arena *arena, struct p
         int view;
         pm_kv_db db;
     } owned[] = {
-        {0, snap->tables.records}, {0, dictionary->pages}, {0, moves->pages}, {0, snap->tables.side_facts}, {1, snap->tables.job_results},
+        {0, snap->tables.records}, {0, dictionary->pages}, {0, moves->pages}, {4, snap->tables.side_facts}, {1, snap->tables.job_results},
         {2, result_jobs->pages},   {3, snap->tables.jobs}, {3, snap->tables.job_values}, {3, snap->tables.job_submissions},
     };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
@@ -218,15 +218,15 @@ int pm_snapshot_views(struct pm_snapshot *snap, struct pm_arena *arena, struct p
     }
     struct pm_index_info info;
     PM_TRY(pm_snapshot_info(snap, &info, err));
-    struct pm_view_info *views = pm_arena_alloc(arena, 4 * sizeof *views);
-    const uint64_t rows[4] = {info.results, info.pairs, info.pairs, info.jobs};
-    for (unsigned i = 0; i < 4; i++) views[i] = (struct pm_view_info){pm_view_names_[i], PM_INDEX_FORMAT, rows[i], bytes[i]};
+    struct pm_view_info *views = pm_arena_alloc(arena, 5 * sizeof *views);
+    const uint64_t rows[5] = {info.results, info.pairs, info.pairs, info.jobs, info.conflicts};
+    for (unsigned i = 0; i < 5; i++) views[i] = (struct pm_view_info){pm_view_names_[i], PM_INDEX_FORMAT, rows[i], bytes[i]};
     *ret = views;
-    *ret_count = 4;
+    *ret_count = 5;
     return PM_OK;
 }
 
-const char *const pm_view_names_[5] = {"results", "job_results", "result_jobs", "jobs", NULL};
+const char *const pm_view_names_[6] = {"results", "job_results", "result_jobs", "jobs", "conflicts", NULL};
 
 /* ---- pairs ---- */
 

@@ -36,6 +36,6 @@ int pm_records_each(struct pm_snapshot *snap, int (*each)(void *arg, uint64_t re
 /* The role that a stamp's event gives its job, false when it gives none. */
 bool pm_stamp_role(const struct pm_stamp *stamp, enum pm_role *ret);
 
-extern const char *const pm_view_names_[5]; /* NULL-terminated */
+extern const char *const pm_view_names_[6]; /* NULL-terminated */
 
 #endif

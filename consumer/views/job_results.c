@@ -1,4 +1,4 @@
-/* job_results.c: the view "job -> results": every role of every pair, from the jobs' chunks. */
+/* job_results.c: the view "job -> results": every pair, from the jobs' chunks. */
 #include "consumer/views/views.h"
 
 struct walk {
@@ -10,12 +10,8 @@ struct walk {
 static int take_pair(void *arg, const struct pm_pair *pair, struct pm_error *err)
 {
     const struct walk *walk = arg;
-    for (unsigned left = pair->roles; left; left &= left - 1) {
-        enum pm_role role = (enum pm_role)__builtin_ctz(left);
-        struct pm_view_row row = pm_view_role_row(walk->dump, pair->result, pair->job, role, pair->at[role]);
-        PM_TRY(walk->each(walk->arg, &row, err));
-    }
-    return PM_OK;
+    struct pm_view_row row = pm_view_pair_row(walk->dump, pair);
+    return walk->each(walk->arg, &row, err);
 }
 
 int pm_view_job_results(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err)

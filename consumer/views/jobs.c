@@ -10,15 +10,18 @@ static int take_job(struct pm_dump *dump, uint32_t number, struct pm_arena *aren
     pm_buf_clear(text);
     PM_TRY(pm_job_get(dump->snap, number, arena, &job, err));
     job.facts.job_id = job.job_id;
-    job.facts.has |= PM_HAS(job_id);
-    job.facts.has &= ~(PM_HAS(occurred_at) | PM_HAS(event_id) | PM_HAS(worker));
+    /* what a submission has and a job has not */
+    job.facts.event_id = pm_slice("", 0);
+    job.facts.occurred_at = 0;
+    job.facts.has |= PM_HAS(job_id) | PM_HAS(occurred_at) | PM_HAS(event_id);
+    job.facts.has &= ~PM_HAS(worker);
     pm_event_to_json(&job.facts, pm_slice("", 0), text);
     pm_buf_printf(text, "|%d|%lld|%lld|%llu|%llu|%llu|%llu|%llu|%u", job.status, (long long)job.first_at, (long long)job.last_at, (unsigned long long)job.computed,
                   (unsigned long long)job.reused, (unsigned long long)job.failed, (unsigned long long)job.expected, (unsigned long long)job.missing, job.conflicts);
     for (size_t i = 0; i < job.n_bundle_digests; i++) pm_json_put_string(text, job.bundle_digests[i]);
     pm_buf_byte(text, '|');
     for (size_t i = 0; i < job.n_targets; i++) pm_json_put_string(text, job.targets[i]);
-    *ret = (struct pm_view_row){.key = pm_view_hash(job.job_id), .content = pm_view_hash(pm_buf_slice(text)), .result = -1, .job = number};
+    *ret = (struct pm_view_row){.content = pm_view_hash(pm_buf_slice(text)), .result = -1, .job = number};
     return PM_OK;
 }
 

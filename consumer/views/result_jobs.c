@@ -1,4 +1,4 @@
-/* result_jobs.c: the view "result -> jobs": every role of every pair, from the runs and from the records, which stand for one role each. A role may have several rows with different
+/* result_jobs.c: the view "result -> jobs": every pair, from the runs and from the records, which stand for one role each. A role may have several rows with different
  * times (an earlier event came later): the smallest counts. */
 #include <stdlib.h>
 
@@ -60,10 +60,14 @@ int pm_view_result_jobs(struct pm_dump *dump, pm_view_each each, void *arg, stru
     if (rc == PM_OK) rc = pm_runs_scan(runs, dump->snap->txn, take_entry, &g, err);
     if (rc == PM_OK) rc = pm_records_each(dump->snap, take_record, &g, err);
     if (rc == PM_OK && g.count) qsort(g.rows, g.count, sizeof *g.rows, by_pair_role_time);
-    for (size_t i = 0; i < g.count && rc == PM_OK; i++) {
-        const struct role_row *r = &g.rows[i];
-        if (i > 0 && r[-1].result == r->result && r[-1].job == r->job && r[-1].role == r->role) continue;
-        struct pm_view_row row = pm_view_role_row(dump, r->result, r->job, (enum pm_role)r->role, r->at);
+    for (size_t i = 0, end; i < g.count && rc == PM_OK; i = end) {
+        struct pm_pair pair = {.job = g.rows[i].job, .result = g.rows[i].result};
+        for (end = i; end < g.count && g.rows[end].result == pair.result && g.rows[end].job == pair.job; end++) {
+            const struct role_row *r = &g.rows[end];
+            if (!(pair.roles >> r->role & 1)) pair.at[r->role] = r->at; /* the smallest comes first */
+            pair.roles |= 1u << r->role;
+        }
+        struct pm_view_row row = pm_view_pair_row(dump, &pair);
         rc = each(arg, &row, err);
     }
     free(g.rows);

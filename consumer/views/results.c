@@ -1,7 +1,5 @@
-/* results.c: the view of results: path, facts, deletion, and every conflict with its values. */
+/* results.c: the view of results: path, facts, deletion. */
 #include "common/base/check.h"
-#include "common/base/json.h"
-#include "common/store/job.h"
 #include "consumer/views/views.h"
 
 struct walk {
@@ -24,30 +22,15 @@ static int take_result(void *arg, const struct pm_result *brief, struct pm_error
     struct pm_event facts = result.facts;
     facts.type = PM_RESULT_COMPUTED;
     facts.result = result.path;
-    facts.has |= PM_HAS(result);
+    /* what an event must have and a result has not */
+    facts.job_id = facts.event_id = pm_slice("", 0);
+    facts.occurred_at = 0;
+    if (!(facts.has & PM_HAS(kind))) facts.kind = PM_KIND_SIM;
+    pm_buf_printf(text, "%llx|", (unsigned long long)facts.has);
+    facts.has |= PM_HAS(result) | PM_HAS(kind) | PM_HAS(job_id) | PM_HAS(event_id) | PM_HAS(occurred_at);
     pm_event_to_json(&facts, pm_slice("", 0), text);
     pm_buf_printf(text, "|%d|%d|%lld|%u", result.attributed, result.deleted, result.deleted ? (long long)result.deleted_at : 0, result.conflicts);
-    struct pm_view_row row = {.key = pm_view_hash(result.path), .content = pm_view_hash(pm_buf_slice(text)), .result = (int64_t)result.number, .job = -1};
-    return walk->each(walk->arg, &row, err);
-}
-
-static int take_conflict(void *arg, const struct pm_conflict *conflict, struct pm_error *err)
-{
-    struct walk *walk = arg;
-    struct pm_buf *text = &walk->text;
-    uint64_t number = 0;
-    pm_buf_clear(text);
-    pm_json_put_string(text, conflict->id);
-    pm_json_put_string(text, conflict->what);
-    struct pm_hash128 key = pm_view_hash(pm_buf_slice(text));
-    pm_buf_cstr(text, pm_conflict_class_name(conflict->class));
-    for (size_t i = 0; i < conflict->n_values; i++) {
-        const struct pm_conflict_value *value = &conflict->values[i];
-        pm_buf_slice_add(text, value->value);
-        pm_buf_printf(text, "|%d|%lld|%.*s|", value->type, (long long)value->at, value->has_job ? (int)value->job_id.len : 0, value->job_id.ptr);
-    }
-    PM_TRY(pm_result_find(walk->dump->snap, conflict->id, &number, err));
-    struct pm_view_row row = {.key = key, .content = pm_view_hash(pm_buf_slice(text)), .result = (int64_t)number, .job = -1};
+    struct pm_view_row row = {.content = pm_view_hash(pm_buf_slice(text)), .result = (int64_t)result.number, .job = -1};
     return walk->each(walk->arg, &row, err);
 }
 
@@ -55,7 +38,6 @@ int pm_view_results(struct pm_dump *dump, pm_view_each each, void *arg, struct p
 {
     struct walk walk = {.dump = dump, .each = each, .arg = arg};
     int rc = pm_results_each(dump->snap, take_result, &walk, err);
-    if (rc == PM_OK) rc = pm_result_conflicts_each(dump->snap, take_conflict, &walk, err);
     pm_arena_release(&walk.arena);
     pm_buf_release(&walk.text);
     return rc;

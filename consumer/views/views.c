@@ -11,6 +11,7 @@ const struct pm_view pm_views[PM_VIEW_COUNT] = {
     {"job_results", 1, pm_view_job_results},
     {"result_jobs", 1, pm_view_result_jobs},
     {"jobs", 1, pm_view_jobs},
+    {"conflicts", 1, pm_view_conflicts},
 };
 
 struct pm_hash128 pm_view_hash(struct pm_slice bytes)
@@ -64,15 +65,15 @@ void pm_dump_name(struct pm_dump *dump, const struct pm_view_row *row, char *out
              PM_SLICE_ARG(result.path));
 }
 
-struct pm_view_row pm_view_role_row(const struct pm_dump *dump, uint64_t result, uint32_t job, enum pm_role role, int64_t at)
+struct pm_view_row pm_view_pair_row(const struct pm_dump *dump, const struct pm_pair *pair)
 {
     struct {
         struct pm_hash128 result, job;
-        uint64_t role;
-        int64_t at;
-    } bytes = {.role = role, .at = at};
-    if (result < dump->n_results) bytes.result = dump->results[result];
-    if (job < dump->n_jobs) bytes.job = dump->jobs[job];
-    return (struct pm_view_row){
-        .key = pm_view_hash(pm_slice(&bytes, sizeof bytes - 8)), .content = pm_view_hash(pm_slice(&bytes, sizeof bytes)), .result = (int64_t)result, .job = job};
+        uint64_t roles;
+        int64_t at[PM_ROLE_COUNT];
+    } bytes = {.roles = pair->roles};
+    if (pair->result < dump->n_results) bytes.result = dump->results[pair->result];
+    if (pair->job < dump->n_jobs) bytes.job = dump->jobs[pair->job];
+    for (unsigned left = pair->roles; left; left &= left - 1) bytes.at[__builtin_ctz(left)] = pair->at[__builtin_ctz(left)];
+    return (struct pm_view_row){.content = pm_view_hash(pm_slice(&bytes, sizeof bytes)), .result = (int64_t)pair->result, .job = pair->job};
 }

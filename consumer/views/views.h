@@ -7,8 +7,7 @@
 #include "common/store/snapshot.h"
 
 struct pm_view_row {
-    struct pm_hash128 key;     /* what the row is about */
-    struct pm_hash128 content; /* key and all that the row says */
+    struct pm_hash128 content; /* all that the row says, with what it is about */
     int64_t result, job;       /* numbers, to name the row by; -1: none */
 };
 typedef int (*pm_view_each)(void *arg, const struct pm_view_row *row, struct pm_error *err);
@@ -32,16 +31,17 @@ struct pm_view {
     uint32_t version;
     int (*dump)(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err);
 };
-#define PM_VIEW_COUNT 4
+#define PM_VIEW_COUNT 5
 extern const struct pm_view pm_views[PM_VIEW_COUNT];
 
 int pm_view_results(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err) PM_MUST_CHECK;
 int pm_view_job_results(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err) PM_MUST_CHECK;
 int pm_view_result_jobs(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err) PM_MUST_CHECK;
 int pm_view_jobs(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err) PM_MUST_CHECK;
+int pm_view_conflicts(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err) PM_MUST_CHECK;
 
-/* A row of either view of pairs: one role of one pair. */
-struct pm_view_row pm_view_role_row(const struct pm_dump *dump, uint64_t result, uint32_t job, enum pm_role role, int64_t at);
+/* A row of either view of pairs. */
+struct pm_view_row pm_view_pair_row(const struct pm_dump *dump, const struct pm_pair *pair);
 struct pm_hash128 pm_view_hash(struct pm_slice bytes);
 
 #endif
