@@ -325,6 +325,7 @@ Test(event_check, objects_are_strict_json)
     pm_buf_cstr(&text, "x\"}");
     ev.diagnostics = pm_buf_slice(&text);
     fails(&ev, PM_ELIMIT, "\"diagnostics\" has 65537 bytes, above the limit of 65536");
+    pm_buf_release(&text);
     ev = least(PM_JOB_SUBMITTED);
     SET(&ev, job_inputs, PM_SLICE("{} {}"));
     fails(&ev, PM_EFORMAT, "field \"inputs\"");

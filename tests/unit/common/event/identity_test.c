@@ -18,7 +18,9 @@ static struct pm_slice read_file(const char *path)
     cr_assert(file, "cannot open %s: tests run from the repository's root", path);
     for (size_t n; (n = fread(part, 1, sizeof part, file)) > 0;) pm_buf_bytes(&text, part, n);
     fclose(file);
-    return pm_buf_slice(&text);
+    struct pm_slice kept = pm_arena_copy(&arena, pm_buf_slice(&text));
+    pm_buf_release(&text);
+    return kept;
 }
 
 /* ---- the golden file ---- */
@@ -150,6 +152,8 @@ Test(identity, many_parameters_are_sorted)
     cr_assert(pm_slice_starts(pm_buf_slice(&out), PM_SLICE("{\"p000\":0,\"p001\":143,")));
     struct pm_slice value;
     cr_assert(pm_params_get(pm_buf_slice(&out), PM_SLICE("p499"), &value) && pm_slice_is(value, "357"));
+    pm_buf_release(&json);
+    pm_buf_release(&out);
 }
 
 static const struct {
@@ -242,6 +246,8 @@ Test(identity, params_have_a_limit)
         cr_assert_eq(pm_params_verify(pm_buf_slice(&json), id, &err), expected, "%s", err.text);
     }
     cr_assert(strstr(err.text, "65537 bytes of canonical JSON, above the limit of 65536"), "%s", err.text);
+    pm_buf_release(&json);
+    pm_buf_release(&out);
 }
 
 Test(identity, one_parameter)
@@ -308,6 +314,7 @@ Test(identity, derived_event_ids_depend_on_every_field_but_not_on_the_clock)
     ev.occurred_at = 7;
     pm_event_derive_id(&ev, false, &scratch, second);
     cr_assert_str_eq(first, second);
+    pm_buf_release(&scratch);
 }
 
 Test(identity, what_is_left_out_is_derived)
