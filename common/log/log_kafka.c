@@ -10,7 +10,10 @@
  *   faulted -> delivering    kafka_seek
  * Its position follows messages and end-of-partition events; the latter pass what nobody receives (transaction markers, aborted and compacted records). */
 #include <inttypes.h>
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-qualifiers" /* in newer versions of its header */
 #include <librdkafka/rdkafka.h>
+#pragma GCC diagnostic pop
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -111,14 +111,16 @@ static const char *decode(struct pm_slice bytes, struct pm_log_record *ret)
 
 /* ---- making and opening ---- */
 
-static int make_parents(const char *dir, struct pm_error *err)
+/* The directory and its parents; somebody else may make them at the same time. */
+static int make_dirs(const char *dir, struct pm_error *err)
 {
     PM_CLEANUP(pm_buf_release) struct pm_buf path = {0};
-    for (const char *slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    for (const char *slash = dir; *slash;) {
+        slash += 1 + strcspn(slash + 1, "/");
         pm_buf_clear(&path);
         pm_buf_bytes(&path, dir, (size_t)(slash - dir));
         pm_buf_byte(&path, 0);
-        if (mkdir(path.ptr, 0777) != 0 && errno != EEXIST)
+        if (mkdir(path.ptr, *slash ? 0777 : 0700) != 0 && errno != EEXIST)
             return pm_error_set(err, PM_EIO, "local:%s: could not make the directory %s: %s", dir, path.ptr, strerror(errno));
     }
     return PM_OK;
@@ -186,7 +188,7 @@ static int make_in(struct pm_kv *kv, int n_partitions, bool *ret_made, struct pm
 
 static int make(const char *dir, int n_partitions, bool *ret_made, struct pm_error *err)
 {
-    PM_TRY(make_parents(dir, err));
+    PM_TRY(make_dirs(dir, err));
     struct pm_kv *kv;
     PM_TRY(pm_kv_open(dir, PM_KV_CREATE, &kv, err));
     pthread_mutex_lock(&dbs_lock);
