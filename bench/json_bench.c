@@ -1,5 +1,6 @@
-/* json_bench.c: what an event costs as text. Reads a JSON line (with its event_id and param_id derived), writes one, checks one, canonical
- * parameters; each beside a memcpy of the same line. All variants take turns in one process, so that a busy machine slows them alike.
+/* json_bench.c: what an event costs as text. Reads a JSON line (with its event_id and param_id derived), writes one,
+ * checks one, canonical parameters; each beside a memcpy of the same line. All variants take turns in one process, so
+ * that a busy machine slows them alike.
  *
  *   json_bench [LINES.ndjson]     without a file: 1,000 lines of about 500 bytes, every ten with the same parameters
  *
@@ -53,9 +54,12 @@ static void make_lines(void)
         }
         pm_buf_clear(&line);
         pm_buf_printf(&line,
-                      "{\"type\":\"ResultComputed\",\"job_id\":\"job-7c81d4ef\",\"occurred_at\":\"2026-01-05T09:00:05.%06uZ\",\"result\":\"token/v1/sims/"
-                      "4f446dbc7bd0/fa/05/params_c3e04bb3/seed_%u\",\"kind\":\"sim\",\"entrypoint\":\"models.seir/baseline\",\"params\":{\"beta\":%.17g,"
-                      "\"gamma\":%.17g,\"days\":90},\"seed\":%u,\"outputs\":[{\"name\":\"prevalence\",\"size\":4410,\"checksum\":\"%s\"},{\"name\":"
+                      "{\"type\":\"ResultComputed\",\"job_id\":\"job-7c81d4ef\",\"occurred_at\":\"2026-01-05T09:00:05.%"
+                      "06uZ\",\"result\":\"token/v1/sims/"
+                      "4f446dbc7bd0/fa/05/params_c3e04bb3/seed_%u\",\"kind\":\"sim\",\"entrypoint\":\"models.seir/"
+                      "baseline\",\"params\":{\"beta\":%.17g,"
+                      "\"gamma\":%.17g,\"days\":90},\"seed\":%u,\"outputs\":[{\"name\":\"prevalence\",\"size\":4410,"
+                      "\"checksum\":\"%s\"},{\"name\":"
                       "\"summary\",\"size\":1045,\"checksum\":\"%.40s\"}],\"duration_us\":22543,\"worker\":\"w0\"}",
                       (unsigned)(next_random() % 1000000), (unsigned)n_lines, beta, gamma, (unsigned)n_lines, a, b);
         lines[n_lines] = pm_arena_copy(&keep, pm_buf_slice(&line));
@@ -129,8 +133,9 @@ static const struct {
     const char *name;
     void (*run)(size_t i);
 } variants[] = {
-    {"memcpy of the line", do_memcpy},        {"blake2b-128 of the line", do_blake2b}, {"check utf-8 and skip", do_utf8_and_skip},
-    {"pm_event_from_json", do_from_json},     {"pm_event_to_json", do_to_json},        {"pm_event_check", do_check},
+    {"memcpy of the line", do_memcpy},          {"blake2b-128 of the line", do_blake2b},
+    {"check utf-8 and skip", do_utf8_and_skip}, {"pm_event_from_json", do_from_json},
+    {"pm_event_to_json", do_to_json},           {"pm_event_check", do_check},
     {"pm_params_canonical", do_params_read},
 };
 #define VARIANTS (sizeof variants / sizeof *variants)
@@ -168,7 +173,8 @@ int main(int argc, char **argv)
             ns[v][round] = (double)(pm_time_monotonic_us() - begin) * 1000 / (double)(n_lines * times);
         }
     }
-    printf("%zu lines of %zu bytes; ns an event over %d rounds\n%-26s %8s %8s %8s\n", n_lines, bytes / n_lines, ROUNDS, "", "min", "median", "max");
+    printf("%zu lines of %zu bytes; ns an event over %d rounds\n%-26s %8s %8s %8s\n", n_lines, bytes / n_lines, ROUNDS,
+           "", "min", "median", "max");
     for (size_t v = 0; v < VARIANTS; v++) {
         qsort(ns[v], ROUNDS, sizeof ns[v][0], compare);
         printf("%-26s %8.0f %8.0f %8.0f\n", variants[v].name, ns[v][0], ns[v][ROUNDS / 2], ns[v][ROUNDS - 1]);

@@ -65,8 +65,8 @@ uint64_t pm_hash64(const void *ptr, size_t len, uint64_t seed)
     const unsigned char *p = ptr;
     uint64_t even = seed ^ MIX_A, odd = MIX_B;
     size_t left = len;
-    /* Two independent lanes hide the multiply's latency. Each factor holds input and state, so that no input alone can make it zero for
-     * every state. */
+    /* Two independent lanes hide the multiply's latency. Each factor holds input and state, so that no input alone can
+     * make it zero for every state. */
     while (left > 16) {
         even = fold(read64(p) ^ MIX_C, even ^ MIX_B) + even;
         odd = fold(read64(p + 8) ^ MIX_A, odd ^ even);

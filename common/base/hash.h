@@ -1,4 +1,5 @@
-/* hash.h: BLAKE2b (libb2) for identities, a fast 64-bit mix for tables in memory, CRC-32C for what is written to disk. */
+/* hash.h: BLAKE2b (libb2) for identities, a fast 64-bit mix for tables in memory, CRC-32C for what is written to disk.
+ */
 #ifndef PM_BASE_HASH_H
 #define PM_BASE_HASH_H
 
@@ -16,7 +17,7 @@ struct pm_hash128 pm_hash128(struct pm_slice bytes);
 /* Not cryptographic: 64 bits for tables in memory and for "has this been seen" comparisons. `seed` chains calls. */
 uint64_t pm_hash64(const void *ptr, size_t len, uint64_t seed);
 
-uint32_t pm_crc32c(uint32_t crc, const void *ptr, size_t len); /* start with 0 */
+uint32_t pm_crc32c(uint32_t crc, const void *ptr, size_t len);          /* start with 0 */
 uint32_t pm_crc32c_portable(uint32_t crc, const void *ptr, size_t len); /* the same on a CPU without the instruction */
 
 #endif

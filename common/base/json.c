@@ -1,4 +1,5 @@
-/* json.c: the strict reader and the writer's pieces (json.h). Stands under everything that reads or writes a line. One thread a cursor. */
+/* json.c: the strict reader and the writer's pieces (json.h). Stands under everything that reads or writes a line. One
+ * thread a cursor. */
 #include "common/base/json.h"
 
 #ifdef __SSE2__
@@ -16,7 +17,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte of a w
 
 #define EACH_BYTE(b) (0x0101010101010101u * (b))
 
-/* The high bit of the lowest zero byte is set, and none below it; higher bits may be wrong (a borrow), which does not matter. */
+/* The high bit of the lowest zero byte is set, and none below it; higher bits may be wrong (a borrow), which does not
+ * matter. */
 static inline uint64_t zero_bytes(uint64_t word) { return (word - EACH_BYTE(1)) & ~word & EACH_BYTE(0x80); }
 
 /* The same for bytes that end or interrupt a string: '"', '\\', below 0x20. */
@@ -50,7 +52,10 @@ static inline const char *skip_plain(const char *p, const char *end)
     return p;
 }
 
-size_t pm_json_plain_length(const char *text, size_t len) { return len ? (size_t)(skip_plain(text, text + len) - text) : 0; }
+size_t pm_json_plain_length(const char *text, size_t len)
+{
+    return len ? (size_t)(skip_plain(text, text + len) - text) : 0;
+}
 
 /* ---- errors ---- */
 
@@ -62,15 +67,18 @@ static int fail_at(const struct pm_json *in, const char *at, const char *what, s
 int pm_json_expected(const struct pm_json *in, const char *expected, struct pm_error *err)
 {
     size_t offset = (size_t)(in->at - in->start), left = (size_t)(in->end - in->at);
-    if (left == 0) return pm_error_set(err, PM_EFORMAT, "not JSON at byte offset %zu: expected %s, found the end", offset, expected);
+    if (left == 0)
+        return pm_error_set(err, PM_EFORMAT, "not JSON at byte offset %zu: expected %s, found the end", offset,
+                            expected);
     if ((unsigned char)*in->at < 0x20 || *in->at == 0x7f) {
-        return pm_error_set(err, PM_EFORMAT, "not JSON at byte offset %zu: expected %s, found byte 0x%02x", offset, expected,
-                            (unsigned char)*in->at);
+        return pm_error_set(err, PM_EFORMAT, "not JSON at byte offset %zu: expected %s, found byte 0x%02x", offset,
+                            expected, (unsigned char)*in->at);
     }
     size_t shown = 0; /* up to 12 bytes of printable text, whole characters */
     while (shown < left && shown < 12 && (unsigned char)in->at[shown] >= 0x20 && in->at[shown] != 0x7f) shown++;
     while (shown > 1 && shown < left && (in->at[shown] & 0xc0) == 0x80) shown--;
-    return pm_error_set(err, PM_EFORMAT, "not JSON at byte offset %zu: expected %s, found '%.*s'", offset, expected, (int)shown, in->at);
+    return pm_error_set(err, PM_EFORMAT, "not JSON at byte offset %zu: expected %s, found '%.*s'", offset, expected,
+                        (int)shown, in->at);
 }
 
 /* ---- opening, closing, looking ahead ---- */
@@ -84,7 +92,8 @@ int pm_json_open(struct pm_json *in, struct pm_slice text, struct pm_arena *aren
 {
     if (!pm_utf8_valid(text)) {
         size_t offset = pm_utf8_valid_prefix(text);
-        return pm_error_set(err, PM_EFORMAT, "not UTF-8 at byte offset %zu (0x%02x)", offset, (unsigned char)text.ptr[offset]);
+        return pm_error_set(err, PM_EFORMAT, "not UTF-8 at byte offset %zu (0x%02x)", offset,
+                            (unsigned char)text.ptr[offset]);
     }
     pm_json_open_checked(in, text, arena);
     return PM_OK;
@@ -120,7 +129,8 @@ enum pm_json_kind pm_json_peek(struct pm_json *in)
 
 const char *pm_json_kind_name(enum pm_json_kind kind)
 {
-    static const char *const names[] = {"not a value", "an object", "an array", "a string", "a number", "true or false", "null"};
+    static const char *const names[] = {"not a value", "an object",     "an array", "a string",
+                                        "a number",    "true or false", "null"};
     return names[kind];
 }
 
@@ -129,10 +139,11 @@ const char *pm_json_kind_name(enum pm_json_kind kind)
 int pm_json_enter(struct pm_json *in, char bracket, struct pm_error *err)
 {
     skip_blanks(in);
-    if (in->at == in->end || *in->at != bracket) return pm_json_expected(in, bracket == '{' ? "an object" : "an array", err);
+    if (in->at == in->end || *in->at != bracket)
+        return pm_json_expected(in, bracket == '{' ? "an object" : "an array", err);
     if (in->depth == PM_JSON_DEPTH_MAX) {
-        return pm_error_set(err, PM_ELIMIT, "JSON nested deeper than the limit of %d levels at byte offset %zu", PM_JSON_DEPTH_MAX,
-                            (size_t)(in->at - in->start));
+        return pm_error_set(err, PM_ELIMIT, "JSON nested deeper than the limit of %d levels at byte offset %zu",
+                            PM_JSON_DEPTH_MAX, (size_t)(in->at - in->start));
     }
     in->at++;
     in->depth++;
@@ -153,7 +164,8 @@ static int next_item(struct pm_json *in, char closing, bool *ret_more, struct pm
         return PM_OK;
     }
     if (!fresh) {
-        if (in->at == in->end || *in->at != ',') return pm_json_expected(in, closing == '}' ? "',' or '}'" : "',' or ']'", err);
+        if (in->at == in->end || *in->at != ',')
+            return pm_json_expected(in, closing == '}' ? "',' or '}'" : "',' or ']'", err);
         in->at++;
         skip_blanks(in);
     }
@@ -161,7 +173,10 @@ static int next_item(struct pm_json *in, char closing, bool *ret_more, struct pm
     return PM_OK;
 }
 
-int pm_json_read_item(struct pm_json *in, bool *ret_more, struct pm_error *err) { return next_item(in, ']', ret_more, err); }
+int pm_json_read_item(struct pm_json *in, bool *ret_more, struct pm_error *err)
+{
+    return next_item(in, ']', ret_more, err);
+}
 
 int pm_json_read_key(struct pm_json *in, struct pm_slice *ret_key, bool *ret_more, struct pm_error *err)
 {
@@ -186,7 +201,10 @@ static int hex4(const char *p, const char *end)
     int value = 0;
     for (int i = 0; i < 4; i++) {
         char c = p[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
         if (digit < 0) return -1;
         value = value << 4 | digit;
     }
@@ -213,7 +231,8 @@ static char *put_utf8(char *to, uint32_t point)
     return to;
 }
 
-/* One escape at p (the backslash): its bytes to *to, and where it ends. At most as many bytes as the escape itself has. */
+/* One escape at p (the backslash): its bytes to *to, and where it ends. At most as many bytes as the escape itself has.
+ */
 static int unescape(const struct pm_json *in, const char *p, char **to, const char **ret_end, struct pm_error *err)
 {
     static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
@@ -231,7 +250,8 @@ static int unescape(const struct pm_json *in, const char *p, char **to, const ch
     p += 6;
     if (unit >= 0xd800 && unit <= 0xdfff) {
         int low = unit <= 0xdbff && in->end - p >= 6 && p[0] == '\\' && p[1] == 'u' ? hex4(p + 2, in->end) : -1;
-        if (low < 0xdc00 || low > 0xdfff) return fail_at(in, p - 6, "lone surrogate escape: it stands for no character", err);
+        if (low < 0xdc00 || low > 0xdfff)
+            return fail_at(in, p - 6, "lone surrogate escape: it stands for no character", err);
         point = 0x10000 + ((uint32_t)(unit - 0xd800) << 10) + (uint32_t)(low - 0xdc00);
         p += 6;
     }
@@ -241,7 +261,8 @@ static int unescape(const struct pm_json *in, const char *p, char **to, const ch
 }
 
 /* The rest of a string that has an escape at p. */
-static int read_escaped(struct pm_json *in, const char *begin, const char *p, struct pm_slice *ret, struct pm_error *err)
+static int read_escaped(struct pm_json *in, const char *begin, const char *p, struct pm_slice *ret,
+                        struct pm_error *err)
 {
     const char *close = p; /* the closing quote: how much room the text needs at most */
     while (close < in->end && *close != '"') close += *close == '\\' ? 2 : 1;
@@ -283,7 +304,8 @@ static bool runs_on(const struct pm_json *in, const char *p)
 {
     if (p == in->end) return false;
     char c = *p;
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '+' || c == '-' || c == '_';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '+' ||
+           c == '-' || c == '_';
 }
 
 int pm_json_read_number(struct pm_json *in, struct pm_slice *ret, bool *ret_integer, struct pm_error *err)
@@ -300,7 +322,8 @@ int pm_json_read_number(struct pm_json *in, struct pm_slice *ret, bool *ret_inte
 
 static bool take_word(struct pm_json *in, struct pm_slice word)
 {
-    if (!pm_slice_starts(pm_slice(in->at, (size_t)(in->end - in->at)), word) || runs_on(in, in->at + word.len)) return false;
+    if (!pm_slice_starts(pm_slice(in->at, (size_t)(in->end - in->at)), word) || runs_on(in, in->at + word.len))
+        return false;
     in->at += word.len;
     return true;
 }
@@ -372,7 +395,8 @@ static int compact_array(struct pm_json *in, struct pm_buf *out, struct pm_error
     return PM_OK;
 }
 
-int pm_json_read_compact(struct pm_json *in, struct pm_buf *out, struct pm_error *err) /* recursive: PM_JSON_DEPTH_MAX is its limit */
+int pm_json_read_compact(struct pm_json *in, struct pm_buf *out,
+                         struct pm_error *err) /* recursive: PM_JSON_DEPTH_MAX is its limit */
 {
     enum pm_json_kind kind = pm_json_peek(in);
     const char *begin = in->at;

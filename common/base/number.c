@@ -19,14 +19,14 @@ size_t pm_double_format(double value, char out[PM_DOUBLE_TEXT_SIZE])
     size_t len = pm_double_shortest(value, text);
     char *to = out;
     const char *from = text, *e = text + len;
-    while (*--e != 'e') {
-    }
+    while (*--e != 'e') {}
     int exponent = e[2] - '0';
     for (const char *p = e + 3; p < text + len; p++) exponent = exponent * 10 + (*p - '0');
     if (e[1] == '-') exponent = -exponent;
     if (*from == '-') *to++ = *from++;
 
-    if (exponent < EXPONENT_MIN || exponent >= EXPONENT_END) { /* already "d.ddde-05": <charconv> writes two exponent digits or more too */
+    if (exponent < EXPONENT_MIN ||
+        exponent >= EXPONENT_END) { /* already "d.ddde-05": <charconv> writes two exponent digits or more too */
         size_t rest = (size_t)(text + len - from);
         memcpy(to, from, rest);
         return (size_t)(to + rest - out);
@@ -99,7 +99,8 @@ bool pm_u64_parse(struct pm_slice digits, uint64_t *ret)
     for (size_t i = 0; i < digits.len; i++) {
         if (!is_digit(digits.ptr[i])) return false;
         uint64_t digit = (uint64_t)(digits.ptr[i] - '0');
-        if (i >= 19 && (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit, &value))) return false;
+        if (i >= 19 && (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit, &value)))
+            return false;
         if (i < 19) value = value * 10 + digit;
     }
     *ret = value;
@@ -146,7 +147,8 @@ static int hex_digit(char c)
 bool pm_hex_decode(struct pm_slice hex, uint8_t *out)
 {
     if (hex.len % 2 || !pm_hex_valid(hex)) return false;
-    for (size_t i = 0; i < hex.len; i += 2) out[i / 2] = (uint8_t)(hex_digit(hex.ptr[i]) << 4 | hex_digit(hex.ptr[i + 1]));
+    for (size_t i = 0; i < hex.len; i += 2)
+        out[i / 2] = (uint8_t)(hex_digit(hex.ptr[i]) << 4 | hex_digit(hex.ptr[i + 1]));
     return true;
 }
 
@@ -164,7 +166,9 @@ void pm_hex_encode(const void *bytes, size_t len, char *out)
 bool pm_hex_valid(struct pm_slice hex)
 {
     size_t i = 0;
-    for (; i + 8 <= hex.len; i += 8) { /* eight characters at once: adding 0x80 - x sets the high bit of bytes >= x, as all are below 0x80 */
+    for (; i + 8 <= hex.len;
+         i +=
+         8) { /* eight characters at once: adding 0x80 - x sets the high bit of bytes >= x, as all are below 0x80 */
         uint64_t word;
         memcpy(&word, hex.ptr + i, 8);
         uint64_t digits = (word + EACH_BYTE(0x80 - '0')) & ~(word + EACH_BYTE(0x80 - ('9' + 1)));

@@ -8,13 +8,15 @@
 
 #define PM_DOUBLE_TEXT_SIZE 32
 
-/* Shortest text that reads back to the same double, laid out as Python's repr (requirements H-03): "0.1", "1e-05", "1e+16",
- * "1000000000000000.0", "-0.0", "5e-324". Writes no terminating zero; returns the length. `value` must be finite. */
+/* Shortest text that reads back to the same double, laid out as Python's repr (requirements H-03): "0.1", "1e-05",
+ * "1e+16", "1000000000000000.0", "-0.0", "5e-324". Writes no terminating zero; returns the length. `value` must be
+ * finite. */
 size_t pm_double_format(double value, char out[PM_DOUBLE_TEXT_SIZE]);
 
 /* A JSON number's text as the nearest double; false when it overflows ("1e999") or is not a number. */
 bool pm_double_parse(struct pm_slice text, double *ret);
-/* Length of the JSON number at the start of `text` ("-0", "1.5e+3"), 0 when there is none; is it written as an integer (no point, no exponent)? */
+/* Length of the JSON number at the start of `text` ("-0", "1.5e+3"), 0 when there is none; is it written as an integer
+ * (no point, no exponent)? */
 size_t pm_number_length(struct pm_slice text, bool *ret_integer);
 
 #define PM_INTEGER_TEXT_SIZE 20
@@ -25,7 +27,8 @@ bool pm_u64_parse(struct pm_slice digits, uint64_t *ret); /* digits only, no sig
 bool pm_i64_parse(struct pm_slice text, int64_t *ret);    /* optional '-', digits; false outside int64 */
 
 /* Hexadecimal, lower case only. */
-bool pm_hex_decode(struct pm_slice hex, uint8_t *out); /* hex.len/2 bytes; false on an odd length or another character */
+bool pm_hex_decode(struct pm_slice hex,
+                   uint8_t *out); /* hex.len/2 bytes; false on an odd length or another character */
 void pm_hex_encode(const void *bytes, size_t len, char *out); /* 2*len characters, no zero */
 
 bool pm_hex_valid(struct pm_slice hex); /* every character is one of 0-9 a-f; true when empty */

@@ -1,5 +1,5 @@
-/* number_double.cc: std::to_chars and std::from_chars under C names (number_double.h). The only C++ in the program: C has no shortest
- * round-trip printing, and strtod follows the locale. */
+/* number_double.cc: std::to_chars and std::from_chars under C names (number_double.h). The only C++ in the program: C
+ * has no shortest round-trip printing, and strtod follows the locale. */
 #include "common/base/number_double.h"
 
 #include <charconv>
@@ -11,7 +11,8 @@ size_t pm_double_shortest(double value, char out[32])
     return static_cast<size_t>(std::to_chars(out, out + 32, value, std::chars_format::scientific).ptr - out);
 }
 
-/* Is the first digit that counts left of the point, once the exponent has moved it? Tells 1e999 from 1e-999, which from_chars reports alike. */
+/* Is the first digit that counts left of the point, once the exponent has moved it? Tells 1e999 from 1e-999, which
+ * from_chars reports alike. */
 static bool is_large(const char *text, const char *end)
 {
     if (*text == '-') text++;
@@ -33,7 +34,8 @@ static bool is_large(const char *text, const char *end)
     text++;
     if (*text == '+') text++;
     long exponent = 0;
-    if (std::from_chars(text, end, exponent).ec != std::errc()) return *text != '-'; /* past the range of long: its sign decides */
+    if (std::from_chars(text, end, exponent).ec != std::errc())
+        return *text != '-'; /* past the range of long: its sign decides */
     return exponent > -position;
 }
 

@@ -1,5 +1,5 @@
-/* time.c: RFC 3339 text <-> microseconds. Proleptic Gregorian by arithmetic, so that neither locale nor TZ nor the C library's tables
- * have a say. Pure but for the two clocks: any thread. */
+/* time.c: RFC 3339 text <-> microseconds. Proleptic Gregorian by arithmetic, so that neither locale nor TZ nor the C
+ * library's tables have a say. Pure but for the two clocks: any thread. */
 #include "common/base/time.h"
 
 #include <time.h>
@@ -9,8 +9,8 @@
 #define SECOND_US 1000000LL
 #define DAY_US (86400 * SECOND_US)
 
-/* Days since 1970-01-01. Years are counted from March, so that the leap day is the last of its year: days before a month is then one
- * linear formula, and 400 years have 146097 days. */
+/* Days since 1970-01-01. Years are counted from March, so that the leap day is the last of its year: days before a
+ * month is then one linear formula, and 400 years have 146097 days. */
 static int64_t days_from_date(int64_t year, int month, int day)
 {
     year -= month <= 2;
@@ -84,7 +84,8 @@ int pm_time_parse(struct pm_slice text, int64_t *ret_us, struct pm_error *err)
         p[13] != ':' || !digits_at(p + 14, 2, &minute) || p[16] != ':' || !digits_at(p + 17, 2, &second)) {
         return refuse(text, form, err);
     }
-    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month)) return refuse(text, "names a day that does not exist", err);
+    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
+        return refuse(text, "names a day that does not exist", err);
     if (hour > 23 || minute > 59 || second > 59) return refuse(text, "names a time of day that does not exist", err);
     p += 19;
     int64_t fraction_us = 0;
@@ -94,10 +95,15 @@ int pm_time_parse(struct pm_slice text, int64_t *ret_us, struct pm_error *err)
         for (; p < end && (unsigned char)(*p - '0') <= 9; p++, unit_us /= 10) fraction_us += (*p - '0') * unit_us;
         if (p == first) return refuse(text, form, err);
     }
-    if (p == end) return refuse(text, "has no offset: end it with Z for UTC or with the offset, for example 2026-01-05T09:00:00Z or 2026-01-05T10:00:00+01:00", err);
+    if (p == end)
+        return refuse(text,
+                      "has no offset: end it with Z for UTC or with the offset, for example 2026-01-05T09:00:00Z or "
+                      "2026-01-05T10:00:00+01:00",
+                      err);
     int64_t offset_us;
     if (!offset_at(p, end, &offset_us)) return refuse(text, form, err);
-    int64_t us = days_from_date(year, month, day) * DAY_US + ((hour * 60 + minute) * 60 + second) * SECOND_US + fraction_us - offset_us;
+    int64_t us = days_from_date(year, month, day) * DAY_US + ((hour * 60 + minute) * 60 + second) * SECOND_US +
+                 fraction_us - offset_us;
     if (us < PM_TIME_MIN || us > PM_TIME_MAX) return refuse(text, "is outside the years 0001..9999 in UTC", err);
     *ret_us = us;
     return PM_OK;

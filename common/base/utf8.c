@@ -1,4 +1,5 @@
-/* utf8.c: is this text UTF-8. Nearly all text that passes here is ASCII, so that is looked at 32 bytes at a time. Pure: any thread. */
+/* utf8.c: is this text UTF-8. Nearly all text that passes here is ASCII, so that is looked at 32 bytes at a time. Pure:
+ * any thread. */
 #include "common/base/number.h"
 
 #define HIGH_BITS 0x8080808080808080u
@@ -15,7 +16,8 @@ static size_t char_length(const unsigned char *p, size_t left)
 {
     unsigned char first = p[0];
     size_t length;
-    unsigned char low = 0x80, high = 0xbf; /* what the second byte may be: this is where overlong forms and surrogates fall out */
+    unsigned char low = 0x80,
+                  high = 0xbf; /* what the second byte may be: this is where overlong forms and surrogates fall out */
     if (first >= 0xc2 && first <= 0xdf) {
         length = 2;
     } else if (first >= 0xe0 && first <= 0xef) {

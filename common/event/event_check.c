@@ -1,5 +1,6 @@
-/* event_check.c: the rules that every event keeps, whoever wrote it: lines before they are appended, records before they are applied.
- * Runs once for each record of the log, so the usual event passes without an allocation and mostly in steps of eight bytes. Any thread. */
+/* event_check.c: the rules that every event keeps, whoever wrote it: lines before they are appended, records before
+ * they are applied. Runs once for each record of the log, so the usual event passes without an allocation and mostly in
+ * steps of eight bytes. Any thread. */
 #include <math.h>
 #include <stddef.h>
 
@@ -42,7 +43,8 @@ static COLD int refuse_length(const char *field, size_t len, size_t limit, struc
 static COLD int refuse_utf8(const char *field, struct pm_slice text, struct pm_error *err)
 {
     size_t at = pm_utf8_valid_prefix(text);
-    return pm_error_set(err, PM_EINVALID, "field \"%s\" is not UTF-8 at its byte %zu (0x%02x)", field, at, (unsigned char)text.ptr[at]);
+    return pm_error_set(err, PM_EINVALID, "field \"%s\" is not UTF-8 at its byte %zu (0x%02x)", field, at,
+                        (unsigned char)text.ptr[at]);
 }
 
 static inline int check_text(const char *field, struct pm_slice text, size_t least, size_t limit, struct pm_error *err)
@@ -63,13 +65,16 @@ static COLD int check_path_slowly(const char *field, struct pm_slice path, struc
 {
     if (path.len == 0) return pm_error_set(err, PM_EINVALID, "%s: a path cannot be empty", field);
     if (path.len > PM_PATH_BYTES_MAX) {
-        return pm_error_set(err, PM_ELIMIT, "%s: path of %zu bytes, above the limit of %d", field, path.len, PM_PATH_BYTES_MAX);
+        return pm_error_set(err, PM_ELIMIT, "%s: path of %zu bytes, above the limit of %d", field, path.len,
+                            PM_PATH_BYTES_MAX);
     }
     const char *nul = memchr(path.ptr, '\0', path.len);
-    if (nul) return pm_error_set(err, PM_EINVALID, "%s: path has a NUL at its byte %zu", field, (size_t)(nul - path.ptr));
+    if (nul)
+        return pm_error_set(err, PM_EINVALID, "%s: path has a NUL at its byte %zu", field, (size_t)(nul - path.ptr));
     if (!pm_utf8_valid(path)) {
         size_t at = pm_utf8_valid_prefix(path);
-        return pm_error_set(err, PM_EINVALID, "%s: path is not UTF-8 at its byte %zu (0x%02x)", field, at, (unsigned char)path.ptr[at]);
+        return pm_error_set(err, PM_EINVALID, "%s: path is not UTF-8 at its byte %zu (0x%02x)", field, at,
+                            (unsigned char)path.ptr[at]);
     }
     if (path.ptr[0] == '/') return refuse_path(field, path, "a path does not begin with '/'", err);
     if (path.ptr[path.len - 1] == '/') return refuse_path(field, path, "a path does not end with '/'", err);
@@ -113,14 +118,18 @@ static inline int check_path(const char *field, struct pm_slice path, struct pm_
     return check_path_slowly(field, path, err);
 }
 
-int pm_path_check(const char *field, struct pm_slice path, struct pm_error *err) { return check_path(field, path, err); }
+int pm_path_check(const char *field, struct pm_slice path, struct pm_error *err)
+{
+    return check_path(field, path, err);
+}
 
 /* ---- arrays ---- */
 
 static int check_count(const char *field, uint32_t count, uint32_t least, uint32_t limit, struct pm_error *err)
 {
     if (count < least) return pm_error_set(err, PM_EINVALID, "field \"%s\" is empty", field);
-    if (count > limit) return pm_error_set(err, PM_ELIMIT, "field \"%s\" has %u items, above the limit of %u", field, count, limit);
+    if (count > limit)
+        return pm_error_set(err, PM_ELIMIT, "field \"%s\" has %u items, above the limit of %u", field, count, limit);
     return PM_OK;
 }
 
@@ -191,7 +200,8 @@ static int check_outputs(struct pm_array outputs, struct pm_error *err)
     for (size_t n = 0; pm_array_next_output(&it, &output); n++) {
         PM_TRY(check_text("outputs.name", output.name, 1, TEXT_BYTES_MAX, err));
         PM_TRY(check_text("outputs.checksum", output.checksum, 1, TEXT_BYTES_MAX, err));
-        if (output.size < 0) return pm_error_set(err, PM_EINVALID, "outputs: size must be at least 0, not %lld", (long long)output.size);
+        if (output.size < 0)
+            return pm_error_set(err, PM_EINVALID, "outputs: size must be at least 0, not %lld", (long long)output.size);
         if (n >= NAMES_FEW) continue;
         for (size_t i = 0; i < n; i++) {
             if (pm_slice_eq(names[i], output.name)) return refuse_output(output.name, err);
@@ -205,9 +215,12 @@ static int check_outputs(struct pm_array outputs, struct pm_error *err)
 
 static void release_arena(struct pm_arena *arena) { pm_arena_release(arena); }
 
-static int check_object(const char *field, struct pm_slice text, size_t limit, enum pm_event_trust trust, struct pm_error *err)
+static int check_object(const char *field, struct pm_slice text, size_t limit, enum pm_event_trust trust,
+                        struct pm_error *err)
 {
-    if (text.len > limit) return pm_error_set(err, PM_ELIMIT, "field \"%s\" has %zu bytes, above the limit of %zu", field, text.len, limit);
+    if (text.len > limit)
+        return pm_error_set(err, PM_ELIMIT, "field \"%s\" has %zu bytes, above the limit of %zu", field, text.len,
+                            limit);
     if (trust == PM_TRUST_TEXT) return PM_OK;
     PM_CLEANUP(release_arena) struct pm_arena arena = {0};
     struct pm_json in;
@@ -221,8 +234,9 @@ static int check_object(const char *field, struct pm_slice text, size_t limit, e
 /* ---- members ---- */
 
 #define OBJECT_MEMBERS (PM_HAS(diagnostics) | PM_HAS(metadata) | PM_HAS(job_inputs))
-#define ARRAY_MEMBERS                                                                                              \
-    (PM_HAS(outputs) | PM_HAS(inputs) | PM_HAS(input_task_ids) | PM_HAS(replicate_losses) | PM_HAS(results) | PM_HAS(targets) | PM_HAS(parents))
+#define ARRAY_MEMBERS                                                                                         \
+    (PM_HAS(outputs) | PM_HAS(inputs) | PM_HAS(input_task_ids) | PM_HAS(replicate_losses) | PM_HAS(results) | \
+     PM_HAS(targets) | PM_HAS(parents))
 
 /* Text members whose only rule is a length and UTF-8: where they are, at least and at most how long. */
 struct text_rule {
@@ -254,11 +268,12 @@ static const struct text_rule text_rules[PM_MEMBER_COUNT] = {
     TEXT(rerun_of, 1, PM_JOB_ID_BYTES_MAX),
     TEXT(status_error, 0, TEXT_BYTES_MAX),
 };
-#define TEXT_MEMBERS                                                                                               \
-    (PM_HAS(job_id) | PM_HAS(worker) | PM_HAS(schema) | PM_HAS(bundle_ref) | PM_HAS(model_digest) | PM_HAS(entrypoint) |          \
-     PM_HAS(param_id) | PM_HAS(target) | PM_HAS(target_digest) | PM_HAS(aggregation_id) | PM_HAS(task_id) | PM_HAS(env_digest) |  \
-     PM_HAS(reason) | PM_HAS(job_type) | PM_HAS(definition_hash) | PM_HAS(input_hash) | PM_HAS(provider_id) |                     \
-     PM_HAS(provider_model) | PM_HAS(user) | PM_HAS(rerun_of) | PM_HAS(status_error))
+#define TEXT_MEMBERS                                                                                           \
+    (PM_HAS(job_id) | PM_HAS(worker) | PM_HAS(schema) | PM_HAS(bundle_ref) | PM_HAS(model_digest) |            \
+     PM_HAS(entrypoint) | PM_HAS(param_id) | PM_HAS(target) | PM_HAS(target_digest) | PM_HAS(aggregation_id) | \
+     PM_HAS(task_id) | PM_HAS(env_digest) | PM_HAS(reason) | PM_HAS(job_type) | PM_HAS(definition_hash) |      \
+     PM_HAS(input_hash) | PM_HAS(provider_id) | PM_HAS(provider_model) | PM_HAS(user) | PM_HAS(rerun_of) |     \
+     PM_HAS(status_error))
 
 static int check_text_members(const struct pm_event *ev, struct pm_error *err)
 {
@@ -277,20 +292,24 @@ static COLD int refuse_members(const struct pm_event *ev, struct pm_error *err)
     const char *type = pm_event_type_name(ev->type);
     uint64_t missing = pm_fields_required[ev->type] & ~ev->has, foreign = ev->has & ~pm_fields_allowed[ev->type];
     if (missing) {
-        return pm_error_set(err, PM_EINVALID, "missing field \"%s\" of %s", pm_member_name((enum pm_member)__builtin_ctzll(missing)), type);
+        return pm_error_set(err, PM_EINVALID, "missing field \"%s\" of %s",
+                            pm_member_name((enum pm_member)__builtin_ctzll(missing)), type);
     }
-    return pm_error_set(err, PM_EINVALID, "%s has no field \"%s\"", type, pm_member_name((enum pm_member)__builtin_ctzll(foreign)));
+    return pm_error_set(err, PM_EINVALID, "%s has no field \"%s\"", type,
+                        pm_member_name((enum pm_member)__builtin_ctzll(foreign)));
 }
 
 static int check_time(const char *field, int64_t us, struct pm_error *err)
 {
     if (us >= PM_TIME_MIN && us <= PM_TIME_MAX) return PM_OK;
-    return pm_error_set(err, PM_EINVALID, "field \"%s\": %lld microseconds are outside the years 0001..9999", field, (long long)us);
+    return pm_error_set(err, PM_EINVALID, "field \"%s\": %lld microseconds are outside the years 0001..9999", field,
+                        (long long)us);
 }
 
 static COLD int refuse_hex(const char *field, struct pm_slice text, int digits, struct pm_error *err)
 {
-    return pm_error_set(err, PM_EINVALID, "%s \"%.*s\" is not %d lower-case hex digits", field, shown(text), text.ptr, digits);
+    return pm_error_set(err, PM_EINVALID, "%s \"%.*s\" is not %d lower-case hex digits", field, shown(text), text.ptr,
+                        digits);
 }
 
 static int check_ids(const struct pm_event *ev, enum pm_event_trust trust, struct pm_error *err)
@@ -306,16 +325,17 @@ static int check_ids(const struct pm_event *ev, enum pm_event_trust trust, struc
         struct pm_slice digest;
         PM_TRY(pm_bundle_ref_digest(ev->bundle_ref, &digest, err));
         if (has_digest && !pm_slice_eq(digest, ev->bundle_digest)) {
-            return pm_error_set(err, PM_EINVALID, "bundle_digest %.*s does not agree with bundle_ref \"%.*s\"", PM_SLICE_ARG(ev->bundle_digest),
-                                shown(ev->bundle_ref), ev->bundle_ref.ptr);
+            return pm_error_set(err, PM_EINVALID, "bundle_digest %.*s does not agree with bundle_ref \"%.*s\"",
+                                PM_SLICE_ARG(ev->bundle_digest), shown(ev->bundle_ref), ev->bundle_ref.ptr);
         }
     }
     if (pm_event_has(ev, PM_HAS(params))) {
         char id[64];
-        if (trust == PM_TRUST_NOTHING || pm_event_has(ev, PM_HAS(param_id))) PM_TRY(pm_params_verify(ev->params, id, err));
+        if (trust == PM_TRUST_NOTHING || pm_event_has(ev, PM_HAS(param_id)))
+            PM_TRY(pm_params_verify(ev->params, id, err));
         if (pm_event_has(ev, PM_HAS(param_id)) && !pm_slice_eq(ev->param_id, pm_slice(id, sizeof id))) {
-            return pm_error_set(err, PM_EINVALID, "param_id \"%.*s\" does not agree with params, whose id is %.64s", shown(ev->param_id),
-                                ev->param_id.ptr, id);
+            return pm_error_set(err, PM_EINVALID, "param_id \"%.*s\" does not agree with params, whose id is %.64s",
+                                shown(ev->param_id), ev->param_id.ptr, id);
         }
     }
     return PM_OK;
@@ -330,10 +350,14 @@ static int check_numbers(const struct pm_event *ev, struct pm_error *err)
 {
     PM_TRY(check_time("occurred_at", ev->occurred_at, err));
     if (pm_event_has(ev, PM_HAS(stored_at))) PM_TRY(check_time("stored_at", ev->stored_at, err));
-    if (pm_event_has(ev, PM_HAS(loss)) && !isfinite(ev->loss)) return refuse_number("loss", ev->loss, "a finite number", err);
-    if (pm_event_has(ev, PM_HAS(n_replicates)) && ev->n_replicates < 1) return refuse_at_least("n_replicates", 1, ev->n_replicates, err);
-    if (pm_event_has(ev, PM_HAS(duration_us)) && ev->duration_us < 0) return refuse_at_least("duration_us", 0, ev->duration_us, err);
-    if ((pm_event_has(ev, PM_HAS(kind)) && ev->kind > PM_KIND_AGG) || (pm_event_has(ev, PM_HAS(source)) && ev->source > PM_SOURCE_JOB) ||
+    if (pm_event_has(ev, PM_HAS(loss)) && !isfinite(ev->loss))
+        return refuse_number("loss", ev->loss, "a finite number", err);
+    if (pm_event_has(ev, PM_HAS(n_replicates)) && ev->n_replicates < 1)
+        return refuse_at_least("n_replicates", 1, ev->n_replicates, err);
+    if (pm_event_has(ev, PM_HAS(duration_us)) && ev->duration_us < 0)
+        return refuse_at_least("duration_us", 0, ev->duration_us, err);
+    if ((pm_event_has(ev, PM_HAS(kind)) && ev->kind > PM_KIND_AGG) ||
+        (pm_event_has(ev, PM_HAS(source)) && ev->source > PM_SOURCE_JOB) ||
         (pm_event_has(ev, PM_HAS(status)) && ev->status > PM_STATUS_CANCELLED)) {
         return pm_error_set(err, PM_EINVALID, "kind, source or status is none of its words");
     }
@@ -345,10 +369,12 @@ static int check_arrays(const struct pm_event *ev, struct pm_error *err)
     if (pm_event_has(ev, PM_HAS(outputs))) PM_TRY(check_outputs(ev->outputs, err));
     if (pm_event_has(ev, PM_HAS(inputs))) PM_TRY(check_paths("inputs", ev->inputs, 0, PM_INPUTS_MAX, err));
     if (pm_event_has(ev, PM_HAS(results))) PM_TRY(check_paths("results", ev->results, 1, PM_EXPECTED_MAX, err));
-    if (pm_event_has(ev, PM_HAS(input_task_ids))) PM_TRY(check_texts("input_task_ids", ev->input_task_ids, 0, TEXT_BYTES_MAX, err));
+    if (pm_event_has(ev, PM_HAS(input_task_ids)))
+        PM_TRY(check_texts("input_task_ids", ev->input_task_ids, 0, TEXT_BYTES_MAX, err));
     if (pm_event_has(ev, PM_HAS(targets))) PM_TRY(check_texts("targets", ev->targets, 0, TEXT_BYTES_MAX, err));
     if (pm_event_has(ev, PM_HAS(parents))) PM_TRY(check_texts("parents", ev->parents, 1, PM_JOB_ID_BYTES_MAX, err));
-    return pm_event_has(ev, PM_HAS(replicate_losses)) ? check_doubles("replicate_losses", ev->replicate_losses, err) : PM_OK;
+    return pm_event_has(ev, PM_HAS(replicate_losses)) ? check_doubles("replicate_losses", ev->replicate_losses, err)
+                                                      : PM_OK;
 }
 
 static int check_objects(const struct pm_event *ev, enum pm_event_trust trust, struct pm_error *err)
@@ -356,15 +382,18 @@ static int check_objects(const struct pm_event *ev, enum pm_event_trust trust, s
     if (pm_event_has(ev, PM_HAS(diagnostics))) {
         PM_TRY(check_object("diagnostics", ev->diagnostics, PM_DIAGNOSTICS_BYTES_MAX, trust, err));
     }
-    if (pm_event_has(ev, PM_HAS(job_inputs))) PM_TRY(check_object("inputs", ev->job_inputs, PM_EVENT_BYTES_MAX, trust, err));
-    return pm_event_has(ev, PM_HAS(metadata)) ? check_object("metadata", ev->metadata, PM_EVENT_BYTES_MAX, trust, err) : PM_OK;
+    if (pm_event_has(ev, PM_HAS(job_inputs)))
+        PM_TRY(check_object("inputs", ev->job_inputs, PM_EVENT_BYTES_MAX, trust, err));
+    return pm_event_has(ev, PM_HAS(metadata)) ? check_object("metadata", ev->metadata, PM_EVENT_BYTES_MAX, trust, err)
+                                              : PM_OK;
 }
 
 int pm_event_check_read(const struct pm_event *ev, enum pm_event_trust trust, struct pm_error *err)
 {
     PM_CHECK(ev->type < PM_EVENT_TYPE_COUNT);
     uint64_t has = ev->has;
-    if (!LIKELY((pm_fields_required[ev->type] & ~has) == 0 && (has & ~pm_fields_allowed[ev->type]) == 0)) return refuse_members(ev, err);
+    if (!LIKELY((pm_fields_required[ev->type] & ~has) == 0 && (has & ~pm_fields_allowed[ev->type]) == 0))
+        return refuse_members(ev, err);
     if (has & PM_HAS(result)) PM_TRY(check_path("result", ev->result, err));
     PM_TRY(check_numbers(ev, err));
     PM_TRY(check_text_members(ev, err));
@@ -377,4 +406,7 @@ int pm_event_check_read(const struct pm_event *ev, enum pm_event_trust trust, st
     return has & OBJECT_MEMBERS ? check_objects(ev, trust, err) : PM_OK;
 }
 
-int pm_event_check(const struct pm_event *ev, struct pm_error *err) { return pm_event_check_read(ev, PM_TRUST_NOTHING, err); }
+int pm_event_check(const struct pm_event *ev, struct pm_error *err)
+{
+    return pm_event_check_read(ev, PM_TRUST_NOTHING, err);
+}

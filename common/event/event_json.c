@@ -1,5 +1,6 @@
-/* event_json.c: events as JSON lines, both ways: what `emit` reads, what `replay` writes, and JSON values on the log. Which fields there are
- * and what each holds comes from fields.def (field.h); what they must keep from event_check.c. One thread a call. */
+/* event_json.c: events as JSON lines, both ways: what `emit` reads, what `replay` writes, and JSON values on the log.
+ * Which fields there are and what each holds comes from fields.def (field.h); what they must keep from event_check.c.
+ * One thread a call. */
 #include <stdio.h>
 
 #include "common/base/check.h"
@@ -30,7 +31,9 @@ static struct pm_slice value_text(struct pm_json *in)
     const char *p = in->at;
     bool string = p < in->end && *p == '"';
     if (string) p++;
-    while (p < in->end && p - in->at < 80 && *p != ',' && *p != '}' && *p != ']' && *p != '"' && (unsigned char)*p > ' ') p++;
+    while (p < in->end && p - in->at < 80 && *p != ',' && *p != '}' && *p != ']' && *p != '"' &&
+           (unsigned char)*p > ' ')
+        p++;
     if (string && p < in->end && *p == '"') p++;
     return pm_slice(in->at, (size_t)(p - in->at));
 }
@@ -67,7 +70,9 @@ static int read_long(struct reader *r, const char *field, int64_t *ret)
     bool integer;
     if (pm_json_peek(&r->in) != PM_JSON_NUMBER) return refuse_value(r, field, "an integer");
     PM_TRY(pm_json_read_number(&r->in, &text, &integer, r->err));
-    if (!integer) return pm_error_set(r->err, PM_EINVALID, "%s must be an integer without point or exponent, not %.*s", field, shown(text), text.ptr);
+    if (!integer)
+        return pm_error_set(r->err, PM_EINVALID, "%s must be an integer without point or exponent, not %.*s", field,
+                            shown(text), text.ptr);
     if (pm_i64_parse(text, ret)) return PM_OK;
     return pm_error_set(r->err, PM_EINVALID, "%s must be within -2^63..2^63-1, not %.*s", field, shown(text), text.ptr);
 }
@@ -103,7 +108,8 @@ static int read_double(struct reader *r, const char *field, double *ret)
 {
     struct pm_slice text;
     bool integer;
-    if (pm_json_peek(&r->in) != PM_JSON_NUMBER) return refuse_value(r, field, "a finite number"); /* NaN and Infinity come here too */
+    if (pm_json_peek(&r->in) != PM_JSON_NUMBER)
+        return refuse_value(r, field, "a finite number"); /* NaN and Infinity come here too */
     PM_TRY(pm_json_read_number(&r->in, &text, &integer, r->err));
     if (pm_double_parse(text, ret)) return PM_OK;
     return pm_error_set(r->err, PM_EINVALID, "%s must be a finite number, not %.*s", field, shown(text), text.ptr);
@@ -127,12 +133,14 @@ static int read_word(struct reader *r, const struct pm_field *field, void *membe
         known = pm_status_parse(text, member);
     }
     if (known) return PM_OK;
-    return pm_error_set(r->err, PM_EINVALID, "%s must be %s, not \"%.*s\"", field->name.ptr, words, shown(text), text.ptr);
+    return pm_error_set(r->err, PM_EINVALID, "%s must be %s, not \"%.*s\"", field->name.ptr, words, shown(text),
+                        text.ptr);
 }
 
 /* ---- reading: arrays ---- */
 
-/* Items while an array is read: first on the stack, then in the arena. A longer array than any limit allows is cut off by the line's length. */
+/* Items while an array is read: first on the stack, then in the arena. A longer array than any limit allows is cut off
+ * by the line's length. */
 #define ITEMS_ON_STACK 64
 
 static void *grown(struct reader *r, const void *items, size_t count, size_t item_bytes)
@@ -188,10 +196,15 @@ struct part {
     const char *name;
     size_t name_len;
 };
-#define PART(name) {name, sizeof name - 1}
+#define PART(name)            \
+    {                         \
+        name, sizeof name - 1 \
+    }
 
-/* Reads a key that must be one of the parts and new; *ret_part is its index, -1 at the end, when all must have been seen. */
-static int read_part(struct reader *r, const char *field, const struct part *parts, int n_parts, unsigned *seen, int *ret_part)
+/* Reads a key that must be one of the parts and new; *ret_part is its index, -1 at the end, when all must have been
+ * seen. */
+static int read_part(struct reader *r, const char *field, const struct part *parts, int n_parts, unsigned *seen,
+                     int *ret_part)
 {
     struct pm_slice key;
     bool more;
@@ -205,7 +218,8 @@ static int read_part(struct reader *r, const char *field, const struct part *par
     }
     if (more) return pm_error_set(r->err, PM_EINVALID, "%s: unknown field \"%.*s\"", field, shown(key), key.ptr);
     for (int i = 0; i < n_parts; i++) {
-        if (!(*seen & 1u << i)) return pm_error_set(r->err, PM_EINVALID, "%s: missing field \"%s\"", field, parts[i].name);
+        if (!(*seen & 1u << i))
+            return pm_error_set(r->err, PM_EINVALID, "%s: missing field \"%s\"", field, parts[i].name);
     }
     *ret_part = -1;
     return PM_OK;
@@ -233,7 +247,8 @@ static int read_outputs(struct reader *r, struct pm_array *ret)
 {
     struct pm_output few[16], *items = few;
     uint32_t count = 0, size = 16;
-    if (pm_json_peek(&r->in) != PM_JSON_ARRAY) return refuse_value(r, "outputs", "an array of objects {name,size,checksum}");
+    if (pm_json_peek(&r->in) != PM_JSON_ARRAY)
+        return refuse_value(r, "outputs", "an array of objects {name,size,checksum}");
     PM_TRY(pm_json_enter(&r->in, '[', r->err));
     for (;;) {
         bool more;
@@ -324,10 +339,11 @@ static int read_value(struct reader *r, const struct pm_field *field)
 
 static int refuse_key(struct reader *r, struct pm_slice key)
 {
-    if (pm_field_known(key)) return pm_error_set(r->err, PM_EINVALID, "%s has no field \"%.*s\"", r->type, PM_SLICE_ARG(key));
+    if (pm_field_known(key))
+        return pm_error_set(r->err, PM_EINVALID, "%s has no field \"%.*s\"", r->type, PM_SLICE_ARG(key));
     const char *near = pm_field_nearest(r->ev->type, key);
-    return pm_error_set(r->err, PM_EINVALID, "unknown field \"%.*s\" of %s%s%s%s", shown(key), key.ptr, r->type, near ? " (did you mean \"" : "",
-                        near ? near : "", near ? "\"?)" : "");
+    return pm_error_set(r->err, PM_EINVALID, "unknown field \"%.*s\" of %s%s%s%s", shown(key), key.ptr, r->type,
+                        near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
 }
 
 /* One key of the event with its value. `seen` has a bit a member; bit 63 is "type". */
@@ -347,9 +363,11 @@ static int read_field(struct reader *r, struct pm_slice key, uint64_t *seen)
     *seen |= bit;
     struct pm_slice type;
     if (is_type) return pm_json_read_string(&r->in, &type, r->err); /* known by now */
-    if (pm_json_peek(&r->in) == PM_JSON_NULL) { /* what many JSON libraries write for "absent" */
+    if (pm_json_peek(&r->in) == PM_JSON_NULL) {                     /* what many JSON libraries write for "absent" */
         bool derived = field->member == PM_M_event_id || field->member == PM_M_occurred_at;
-        if (field->required && !derived) return pm_error_set(r->err, PM_EINVALID, "field \"%s\" of %s is null, and it is required", field->name.ptr, r->type);
+        if (field->required && !derived)
+            return pm_error_set(r->err, PM_EINVALID, "field \"%s\" of %s is null, and it is required", field->name.ptr,
+                                r->type);
         return pm_json_read_null(&r->in, r->err);
     }
     PM_TRY(read_value(r, field));
@@ -357,7 +375,8 @@ static int read_field(struct reader *r, struct pm_slice key, uint64_t *seen)
     return PM_OK;
 }
 
-/* The type decides what all other fields mean, and it may stand anywhere in the line; nearly every writer puts it first. */
+/* The type decides what all other fields mean, and it may stand anywhere in the line; nearly every writer puts it
+ * first. */
 static int find_type(struct reader *r)
 {
     struct pm_json ahead = r->in;
@@ -375,8 +394,8 @@ static int find_type(struct reader *r)
         PM_TRY(read_text(&at_type, "type", &name));
         if (!pm_event_type_parse(name, &r->ev->type)) {
             const char *near = pm_event_type_nearest(name);
-            return pm_error_set(r->err, PM_EINVALID, "unknown type \"%.*s\"%s%s%s", shown(name), name.ptr, near ? " (did you mean \"" : "",
-                                near ? near : "", near ? "\"?)" : "");
+            return pm_error_set(r->err, PM_EINVALID, "unknown type \"%.*s\"%s%s%s", shown(name), name.ptr,
+                                near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
         }
         r->type = pm_event_type_name(r->ev->type);
         return PM_OK;
@@ -422,7 +441,8 @@ static int derive(struct pm_event *ev, bool time_given, size_t line_len, struct 
     return PM_OK;
 }
 
-int pm_event_from_json(struct pm_slice line, int64_t default_at_us, struct pm_arena *arena, struct pm_event *ret, struct pm_error *err)
+int pm_event_from_json(struct pm_slice line, int64_t default_at_us, struct pm_arena *arena, struct pm_event *ret,
+                       struct pm_error *err)
 {
     if (line.len > PM_EVENT_BYTES_MAX) {
         return pm_error_set(err, PM_ELIMIT, "event of %zu bytes, above the limit of %d", line.len, PM_EVENT_BYTES_MAX);
@@ -510,7 +530,8 @@ static void put_failure(struct pm_buf *out, const struct pm_failure *failure)
 
 static void release_arena(struct pm_arena *arena) { pm_arena_release(arena); }
 
-/* An object's text as it is, unless a foreign writer left line ends or other control characters in it: a line must stay one line. */
+/* An object's text as it is, unless a foreign writer left line ends or other control characters in it: a line must stay
+ * one line. */
 static void put_object(struct pm_buf *out, struct pm_slice text)
 {
     const char *p = text.ptr, *end = text.ptr + text.len;
@@ -538,8 +559,12 @@ static void put_value(struct pm_buf *out, const struct pm_event *ev, const struc
     case PM_FIELD_SEED: pm_json_put_seed(out, *(const uint64_t *)member); break;
     case PM_FIELD_DOUBLE: pm_json_put_double(out, *(const double *)member); break;
     case PM_FIELD_KIND: pm_json_put_string(out, pm_slice_cstr(pm_kind_name(*(const enum pm_kind *)member))); break;
-    case PM_FIELD_SOURCE: pm_json_put_string(out, pm_slice_cstr(pm_source_name(*(const enum pm_source *)member))); break;
-    case PM_FIELD_STATUS: pm_json_put_string(out, pm_slice_cstr(pm_status_name(*(const enum pm_status *)member))); break;
+    case PM_FIELD_SOURCE:
+        pm_json_put_string(out, pm_slice_cstr(pm_source_name(*(const enum pm_source *)member)));
+        break;
+    case PM_FIELD_STATUS:
+        pm_json_put_string(out, pm_slice_cstr(pm_status_name(*(const enum pm_status *)member)));
+        break;
     case PM_FIELD_TEXTS:
     case PM_FIELD_PATHS: put_texts(out, *(const struct pm_array *)member); break;
     case PM_FIELD_DOUBLES: put_doubles(out, *(const struct pm_array *)member); break;

@@ -1,5 +1,5 @@
-/* event_rules.h: the rules of an event for the reader of JSON lines, which has made sure of some of them while reading. Private to
- * event_check.c and event_json.c. */
+/* event_rules.h: the rules of an event for the reader of JSON lines, which has made sure of some of them while reading.
+ * Private to event_check.c and event_json.c. */
 #ifndef PM_EVENT_EVENT_RULES_H
 #define PM_EVENT_EVENT_RULES_H
 
@@ -7,7 +7,8 @@
 
 enum pm_event_trust {
     PM_TRUST_NOTHING, /* bytes from the log */
-    PM_TRUST_TEXT,    /* all text is UTF-8; params is canonical text that this program wrote; objects are checked, compact JSON */
+    PM_TRUST_TEXT, /* all text is UTF-8; params is canonical text that this program wrote; objects are checked, compact
+                      JSON */
 };
 
 int pm_event_check_read(const struct pm_event *ev, enum pm_event_trust trust, struct pm_error *err) PM_MUST_CHECK;

@@ -11,9 +11,11 @@
 #define REQUIRED true
 #define OPTIONAL false
 #define PM_EVENT_BEGIN(TYPE, type, name) static const struct pm_field fields_##type[] = {
-#define PM_FIELD(m, name, KIND, PRESENCE)                                                                          \
+#define PM_FIELD(m, name, KIND, PRESENCE) \
     {{(name), sizeof(name) - 1}, PM_FIELD_##KIND, PM_M_##m, PRESENCE, offsetof(struct pm_event, m)},
-#define PM_EVENT_END(TYPE, type, name) };
+#define PM_EVENT_END(TYPE, type, name) \
+    }                                  \
+    ;
 #include "common/event/fields.def"
 
 const struct pm_field_table pm_field_tables[PM_EVENT_TYPE_COUNT] = {
@@ -108,7 +110,8 @@ const struct pm_field *pm_field_find(enum pm_event_type type, struct pm_slice na
     struct key key = key_of(name);
     for (size_t at = slot_of(key);; at = (at + 1) % SLOTS) {
         const struct slot *slot = &slots[type][at];
-        if (!slot->field || (slot->key.first == key.first && slot->key.last == key.last && slot->key.len == key.len)) return slot->field;
+        if (!slot->field || (slot->key.first == key.first && slot->key.last == key.last && slot->key.len == key.len))
+            return slot->field;
     }
 }
 
@@ -159,7 +162,8 @@ const char *pm_field_nearest(enum pm_event_type type, struct pm_slice name)
     int best = NEAR + 1;
     const char *nearest = NULL;
     consider(name, PM_SLICE("type"), &best, &nearest);
-    for (size_t i = 0; i < pm_field_tables[type].count; i++) consider(name, pm_field_tables[type].fields[i].name, &best, &nearest);
+    for (size_t i = 0; i < pm_field_tables[type].count; i++)
+        consider(name, pm_field_tables[type].fields[i].name, &best, &nearest);
     return nearest;
 }
 

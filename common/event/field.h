@@ -1,27 +1,27 @@
-/* field.h: fields.def as tables: which fields a type has, by name outside and by member inside. For the reader and writer of JSON lines
- * and the rules; the Avro codec expands fields.def itself. Read-only: any thread. */
+/* field.h: fields.def as tables: which fields a type has, by name outside and by member inside. For the reader and
+ * writer of JSON lines and the rules; the Avro codec expands fields.def itself. Read-only: any thread. */
 #ifndef PM_EVENT_FIELD_H
 #define PM_EVENT_FIELD_H
 
 #include "common/event/event.h"
 
 enum pm_field_kind { /* fields.def says what each is on the wire, in memory and in a line */
-    PM_FIELD_TEXT,
-    PM_FIELD_PATH,
-    PM_FIELD_PARAMS,
-    PM_FIELD_OBJECT,
-    PM_FIELD_TIME,
-    PM_FIELD_LONG,
-    PM_FIELD_SEED,
-    PM_FIELD_DOUBLE,
-    PM_FIELD_KIND,
-    PM_FIELD_SOURCE,
-    PM_FIELD_STATUS,
-    PM_FIELD_TEXTS,
-    PM_FIELD_PATHS,
-    PM_FIELD_DOUBLES,
-    PM_FIELD_OUTPUTS,
-    PM_FIELD_FAILURE,
+                     PM_FIELD_TEXT,
+                     PM_FIELD_PATH,
+                     PM_FIELD_PARAMS,
+                     PM_FIELD_OBJECT,
+                     PM_FIELD_TIME,
+                     PM_FIELD_LONG,
+                     PM_FIELD_SEED,
+                     PM_FIELD_DOUBLE,
+                     PM_FIELD_KIND,
+                     PM_FIELD_SOURCE,
+                     PM_FIELD_STATUS,
+                     PM_FIELD_TEXTS,
+                     PM_FIELD_PATHS,
+                     PM_FIELD_DOUBLES,
+                     PM_FIELD_OUTPUTS,
+                     PM_FIELD_FAILURE,
 };
 
 struct pm_field {
@@ -47,7 +47,10 @@ const struct pm_field *pm_field_find(enum pm_event_type type, struct pm_slice na
 bool pm_field_known(struct pm_slice name); /* some type has it */
 
 /* The member of an event that a field stands for. */
-static inline void *pm_field_of(struct pm_event *ev, const struct pm_field *field) { return (char *)ev + field->offset; }
+static inline void *pm_field_of(struct pm_event *ev, const struct pm_field *field)
+{
+    return (char *)ev + field->offset;
+}
 static inline const void *pm_field_of_const(const struct pm_event *ev, const struct pm_field *field)
 {
     return (const char *)ev + field->offset;

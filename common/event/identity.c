@@ -1,5 +1,6 @@
-/* identity.c: canonical parameters and the ids made from content (identity.h). Between the JSON reader and the event; the index and the
- * queries use it on params that an event carries. Any thread: what is remembered between calls is thread-local. */
+/* identity.c: canonical parameters and the ids made from content (identity.h). Between the JSON reader and the event;
+ * the index and the queries use it on params that an event carries. Any thread: what is remembered between calls is
+ * thread-local. */
 #include "common/event/identity.h"
 
 #include <stdlib.h>
@@ -78,8 +79,8 @@ static int read_number(struct pm_json *in, struct param *param, struct pm_error 
     }
     param->kind = VALUE_DOUBLE;
     if (pm_double_parse(param->text, &param->number)) return PM_OK;
-    return pm_error_set(err, PM_EINVALID, "parameter \"%.*s\": %.*s is beyond the largest double", cut(param->name.len), param->name.ptr,
-                        cut(param->text.len), param->text.ptr);
+    return pm_error_set(err, PM_EINVALID, "parameter \"%.*s\": %.*s is beyond the largest double", cut(param->name.len),
+                        param->name.ptr, cut(param->text.len), param->text.ptr);
 }
 
 static int read_value(struct pm_json *in, struct param *param, struct pm_error *err)
@@ -99,12 +100,13 @@ static int read_value(struct pm_json *in, struct param *param, struct pm_error *
         if (pm_slice_starts(left, PM_SLICE("NaN")) || pm_slice_starts(left, PM_SLICE("Infinity")) ||
             pm_slice_starts(left, PM_SLICE("-Infinity"))) {
             size_t len = *left.ptr == '-' ? 9 : *left.ptr == 'I' ? 8 : 3;
-            return pm_error_set(err, PM_EINVALID, "parameter \"%.*s\" must be finite, not %.*s", cut(param->name.len), param->name.ptr,
-                                (int)len, left.ptr);
+            return pm_error_set(err, PM_EINVALID, "parameter \"%.*s\" must be finite, not %.*s", cut(param->name.len),
+                                param->name.ptr, (int)len, left.ptr);
         }
         return pm_json_expected(in, "a parameter's value", err);
     default:
-        return pm_error_set(err, PM_EINVALID, "parameter \"%.*s\" is %s: it must be a bool, an integer, a float or a string",
+        return pm_error_set(err, PM_EINVALID,
+                            "parameter \"%.*s\" is %s: it must be a bool, an integer, a float or a string",
                             cut(param->name.len), param->name.ptr, pm_json_kind_name(kind));
     }
 }
@@ -137,7 +139,8 @@ int pm_params_read(struct pm_json *in, struct pm_buf *out, struct pm_error *err)
     sort_by_name(list.items, list.count);
     for (size_t i = 1; i < list.count; i++) {
         if (pm_slice_eq(list.items[i - 1].name, list.items[i].name)) {
-            return pm_error_set(err, PM_EINVALID, "duplicate parameter \"%.*s\"", cut(list.items[i].name.len), list.items[i].name.ptr);
+            return pm_error_set(err, PM_EINVALID, "duplicate parameter \"%.*s\"", cut(list.items[i].name.len),
+                                list.items[i].name.ptr);
         }
     }
     size_t begin = out->len;
@@ -152,7 +155,8 @@ int pm_params_read(struct pm_json *in, struct pm_buf *out, struct pm_error *err)
     if (out->len - begin <= PM_PARAMS_BYTES_MAX) return PM_OK;
     size_t len = out->len - begin;
     out->len = begin;
-    return pm_error_set(err, PM_ELIMIT, "params has %zu bytes of canonical JSON, above the limit of %d", len, PM_PARAMS_BYTES_MAX);
+    return pm_error_set(err, PM_ELIMIT, "params has %zu bytes of canonical JSON, above the limit of %d", len,
+                        PM_PARAMS_BYTES_MAX);
 }
 
 static void release_arena(struct pm_arena *arena) { pm_arena_release(arena); }
@@ -171,12 +175,13 @@ int pm_params_canonical(struct pm_slice json, struct pm_buf *out, struct pm_erro
 
 /* ---- is this text canonical ---- */
 
-/* A double's text is what pm_double_format writes. Nearly every such text has either up to 15 digits, which no two texts share a double
- * with, so that the layout alone decides; or more, and is read and written again. */
+/* A double's text is what pm_double_format writes. Nearly every such text has either up to 15 digits, which no two
+ * texts share a double with, so that the layout alone decides; or more, and is read and written again. */
 static bool is_canonical_double(struct pm_slice text)
 {
     const char *p = text.ptr + (*text.ptr == '-'), *end = text.ptr + text.len;
-    if (end - p <= 16 && !memchr(p, 'e', (size_t)(end - p)) && !memchr(p, 'E', (size_t)(end - p))) { /* 15 digits and a point */
+    if (end - p <= 16 && !memchr(p, 'e', (size_t)(end - p)) &&
+        !memchr(p, 'E', (size_t)(end - p))) { /* 15 digits and a point */
         const char *point = memchr(p, '.', (size_t)(end - p));
         bool one_zero = end - point == 2 && point[1] == '0';
         if (end[-1] == '0' && !one_zero) return false;
@@ -189,7 +194,8 @@ static bool is_canonical_double(struct pm_slice text)
     return pm_double_parse(text, &value) && pm_slice_eq(pm_slice(again, pm_double_format(value, again)), text);
 }
 
-/* The canonical value at p: where it ends, NULL when it is none (or one with escapes, which the caller looks at in another way). */
+/* The canonical value at p: where it ends, NULL when it is none (or one with escapes, which the caller looks at in
+ * another way). */
 static const char *canonical_value_end(const char *p, const char *end)
 {
     if (p == end) return NULL;
@@ -239,12 +245,12 @@ static int check_by_rewriting(struct pm_slice text, struct pm_error *err)
     if (pm_slice_eq(pm_buf_slice(&canonical), text)) return PM_OK;
     size_t at = 0;
     while (at < text.len && at < canonical.len && text.ptr[at] == canonical.ptr[at]) at++;
-    return pm_error_set(err, PM_EINVALID, "params is not in canonical form: it differs at byte offset %zu from %.*s", at, cut(canonical.len),
-                        canonical.ptr);
+    return pm_error_set(err, PM_EINVALID, "params is not in canonical form: it differs at byte offset %zu from %.*s",
+                        at, cut(canonical.len), canonical.ptr);
 }
 
-/* What this thread has verified lately: the replicates of one parameter set come one after the other, and a job's sets come again with each
- * reuse. A slot answers only for the very same bytes. */
+/* What this thread has verified lately: the replicates of one parameter set come one after the other, and a job's sets
+ * come again with each reuse. A slot answers only for the very same bytes. */
 #define MEMO_SLOTS 128
 #define MEMO_TEXT_MAX 184
 
@@ -265,7 +271,8 @@ int pm_params_verify(struct pm_slice text, char out_id[64], struct pm_error *err
         }
     }
     if (text.len > PM_PARAMS_BYTES_MAX) {
-        return pm_error_set(err, PM_ELIMIT, "params has %zu bytes of canonical JSON, above the limit of %d", text.len, PM_PARAMS_BYTES_MAX);
+        return pm_error_set(err, PM_ELIMIT, "params has %zu bytes of canonical JSON, above the limit of %d", text.len,
+                            PM_PARAMS_BYTES_MAX);
     }
     if (!pm_utf8_valid(text) || !is_plainly_canonical(text)) PM_TRY(check_by_rewriting(text, err));
     pm_param_id(text, out_id);
@@ -335,7 +342,9 @@ int pm_bundle_ref_digest(struct pm_slice ref, struct pm_slice *ret_digest, struc
             return PM_OK;
         }
     }
-    return pm_error_set(err, PM_EINVALID, "bundle_ref \"%.*s\" is not [REPOSITORY@]sha256: and 64 lower-case hex digits", cut(ref.len), ref.ptr);
+    return pm_error_set(err, PM_EINVALID,
+                        "bundle_ref \"%.*s\" is not [REPOSITORY@]sha256: and 64 lower-case hex digits", cut(ref.len),
+                        ref.ptr);
 }
 
 int pm_event_derive(struct pm_event *ev, struct pm_arena *arena, struct pm_error *err)

@@ -8,29 +8,33 @@
 /* BLAKE2b-256, lower-case hex, over "contracts:param:v1|" + the canonical JSON text. */
 void pm_param_id(struct pm_slice canonical_params, char out_hex[64]);
 
-/* Reads a JSON object of parameters (flat: bool, int, float, string) and appends its canonical text: keys sorted by code point, minimal separators,
- * non-ASCII raw, integers with every digit, floats as Python's repr, -0.0 kept. Duplicate keys, null, nesting, NaN, overflow ("1e999") are refused by name. */
+/* Reads a JSON object of parameters (flat: bool, int, float, string) and appends its canonical text: keys sorted by
+ * code point, minimal separators, non-ASCII raw, integers with every digit, floats as Python's repr, -0.0 kept.
+ * Duplicate keys, null, nesting, NaN, overflow ("1e999") are refused by name. */
 int pm_params_canonical(struct pm_slice json, struct pm_buf *out, struct pm_error *err) PM_MUST_CHECK;
 
 /* The same for the object at the cursor of a line that is being read. */
 int pm_params_read(struct pm_json *in, struct pm_buf *out, struct pm_error *err) PM_MUST_CHECK;
 
-/* Is `text` exactly what pm_params_canonical writes (PM_EINVALID, PM_ELIMIT, PM_EFORMAT else), and which id has it? For every event from the log: a
- * single pass without allocation unless there are escapes, and a text that this thread has verified lately is only compared. */
+/* Is `text` exactly what pm_params_canonical writes (PM_EINVALID, PM_ELIMIT, PM_EFORMAT else), and which id has it? For
+ * every event from the log: a single pass without allocation unless there are escapes, and a text that this thread has
+ * verified lately is only compared. */
 int pm_params_verify(struct pm_slice text, char out_id[64], struct pm_error *err) PM_MUST_CHECK;
 
-/* One parameter's canonical JSON text out of canonical params; false when there is none of that name. Borrows from `params`. */
+/* One parameter's canonical JSON text out of canonical params; false when there is none of that name. Borrows from
+ * `params`. */
 bool pm_params_get(struct pm_slice canonical_params, struct pm_slice name, struct pm_slice *ret_value);
 
 /* "[REPOSITORY@]sha256:HEX" -> the 64 lower-case hex digits (a slice into `ref`); PM_EINVALID else. */
 int pm_bundle_ref_digest(struct pm_slice ref, struct pm_slice *ret_digest, struct pm_error *err) PM_MUST_CHECK;
 
-/* Fills in what an event may leave out and others would miss: bundle_digest from bundle_ref, param_id from params (copied to `arena`). What is
- * there stays; whether it agrees is pm_event_check's to say. */
+/* Fills in what an event may leave out and others would miss: bundle_digest from bundle_ref, param_id from params
+ * (copied to `arena`). What is there stays; whether it agrees is pm_event_check's to say. */
 int pm_event_derive(struct pm_event *ev, struct pm_arena *arena, struct pm_error *err) PM_MUST_CHECK;
 
-/* The default event_id: first 128 bits of BLAKE2b over "provmat:event:v1|" + the type's name + "|" + the Avro record of the event with event_id of 32 zeros, and with
- * occurred_at 0 when the line did not give it (so that the same line emitted twice is the same event). `scratch` is overwritten. */
+/* The default event_id: first 128 bits of BLAKE2b over "provmat:event:v1|" + the type's name + "|" + the Avro record of
+ * the event with event_id of 32 zeros, and with occurred_at 0 when the line did not give it (so that the same line
+ * emitted twice is the same event). `scratch` is overwritten. */
 void pm_event_derive_id(const struct pm_event *ev, bool occurred_at_given, struct pm_buf *scratch, char out_hex[32]);
 
 #endif

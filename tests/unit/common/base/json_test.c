@@ -39,7 +39,8 @@ static const struct {
     {"1e999", NULL},
     {"123456789012345678901234567890.10", NULL},
     {" \t\r\n[ 1 , 2 ] \n", "[1,2]"},
-    {"{ \"b\" : { \"x\" : [ true , false , null ] } , \"a\" : \" sp ace \" }", "{\"b\":{\"x\":[true,false,null]},\"a\":\" sp ace \"}"},
+    {"{ \"b\" : { \"x\" : [ true , false , null ] } , \"a\" : \" sp ace \" }",
+     "{\"b\":{\"x\":[true,false,null]},\"a\":\" sp ace \"}"},
     {"\"\\u00e9\\/\\ud83e\\udda0\\n\"", NULL},
     {"\"a string of more than sixteen bytes, with \\\" and \\\\ in it, and then some more text\"", NULL},
     {"\"\x7f\"", NULL},
@@ -51,8 +52,8 @@ Test(json, takes_values_and_keeps_their_text)
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
         struct pm_slice text = exact(taken[i].text);
         cr_assert_eq(compact(text), PM_OK, "%s: %s", taken[i].text, err.text);
-        cr_assert(pm_slice_is(pm_buf_slice(&out), taken[i].compact ? taken[i].compact : taken[i].text), "%s became %.*s", taken[i].text,
-                  (int)out.len, out.ptr);
+        cr_assert(pm_slice_is(pm_buf_slice(&out), taken[i].compact ? taken[i].compact : taken[i].text),
+                  "%s became %.*s", taken[i].text, (int)out.len, out.ptr);
         free((void *)text.ptr);
     }
 }
@@ -186,9 +187,11 @@ Test(json, key_sets_of_any_size_find_what_is_there)
     for (int i = 0; i < KEYS; i++) {
         snprintf(names[i], sizeof names[i], "k%d", i);
         cr_assert(pm_json_keys_add(&keys, pm_slice_cstr(names[i]), &arena), "%s", names[i]);
-        if (i % 97 == 0) cr_assert_not(pm_json_keys_add(&keys, pm_slice_cstr(names[i / 2]), &arena), "%s", names[i / 2]);
+        if (i % 97 == 0)
+            cr_assert_not(pm_json_keys_add(&keys, pm_slice_cstr(names[i / 2]), &arena), "%s", names[i / 2]);
     }
-    for (int i = 0; i < KEYS; i++) cr_assert_not(pm_json_keys_add(&keys, pm_slice_cstr(names[i]), &arena), "%s", names[i]);
+    for (int i = 0; i < KEYS; i++)
+        cr_assert_not(pm_json_keys_add(&keys, pm_slice_cstr(names[i]), &arena), "%s", names[i]);
     cr_assert(pm_json_keys_add(&keys, pm_slice(NULL, 0), &arena));
     cr_assert_not(pm_json_keys_add(&keys, pm_slice(NULL, 0), &arena));
 }
@@ -201,7 +204,8 @@ Test(json, the_plain_length_ends_at_what_must_be_escaped_wherever_it_is)
             char text[40];
             memset(text, 'x', sizeof text);
             text[at] = (char)c;
-            cr_assert_eq(pm_json_plain_length(text, sizeof text), special ? at : sizeof text, "byte 0x%02x at %zu", (unsigned)c, at);
+            cr_assert_eq(pm_json_plain_length(text, sizeof text), special ? at : sizeof text, "byte 0x%02x at %zu",
+                         (unsigned)c, at);
         }
     }
     cr_assert_eq(pm_json_plain_length(NULL, 0), 0);
@@ -211,8 +215,9 @@ Test(json, strings_are_written_with_as_few_escapes_as_can_be)
 {
     pm_buf_clear(&out);
     pm_json_put_string(&out, PM_SLICE("\xc3\xbc\x01\"\\/\x7f\b\f\n\r\t\x1f\0 and a tail"));
-    cr_assert(pm_slice_is(pm_buf_slice(&out), "\"\xc3\xbc\\u0001\\\"\\\\/\x7f\\b\\f\\n\\r\\t\\u001f\\u0000 and a tail\""), "%.*s", (int)out.len,
-              out.ptr);
+    cr_assert(
+        pm_slice_is(pm_buf_slice(&out), "\"\xc3\xbc\\u0001\\\"\\\\/\x7f\\b\\f\\n\\r\\t\\u001f\\u0000 and a tail\""),
+        "%.*s", (int)out.len, out.ptr);
 }
 
 Test(json, numbers_and_times_are_written)
@@ -227,5 +232,6 @@ Test(json, numbers_and_times_are_written)
     pm_json_put_seed(&out, 9007199254740993u);
     pm_buf_byte(&out, ' ');
     pm_json_put_time(&out, 0);
-    cr_assert(pm_slice_is(pm_buf_slice(&out), "2.0 -5 9007199254740992 \"9007199254740993\" \"1970-01-01T00:00:00.000000Z\""));
+    cr_assert(pm_slice_is(pm_buf_slice(&out),
+                          "2.0 -5 9007199254740992 \"9007199254740993\" \"1970-01-01T00:00:00.000000Z\""));
 }

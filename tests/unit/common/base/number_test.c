@@ -1,4 +1,5 @@
-/* number_test.c: doubles laid out as Python's repr, numbers of JSON and integers to the last of their range, hexadecimal. */
+/* number_test.c: doubles laid out as Python's repr, numbers of JSON and integers to the last of their range,
+ * hexadecimal. */
 #include "common/base/number.h"
 
 #include <criterion/criterion.h>
@@ -79,7 +80,8 @@ Test(number, doubles_beyond_the_range)
 {
     double value = 42;
     const char *const large[] = {"1e999", "-1e999", "1.7976931348623159e308", "1e99999999999999999999", "123e307"};
-    for (size_t i = 0; i < sizeof large / sizeof *large; i++) cr_assert_not(pm_double_parse(pm_slice_cstr(large[i]), &value), "%s", large[i]);
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++)
+        cr_assert_not(pm_double_parse(pm_slice_cstr(large[i]), &value), "%s", large[i]);
     cr_assert_eq(value, 42);
     const char *const small[] = {"1e-999", "2e-324", "1e-99999999999999999999", "0e999", "0.0001e-400", "100e-400"};
     for (size_t i = 0; i < sizeof small / sizeof *small; i++) {
@@ -92,15 +94,17 @@ Test(number, doubles_beyond_the_range)
 
 Test(number, only_numbers_of_json_are_numbers)
 {
-    const char *const no[] = {"",    "-",   "+1",   ".5",       "1.",   "01",   "-01", "1e",  "1e+", "1.e5", "0x10", "NaN",
-                              "nan", "inf", "-inf", "Infinity", "1 ",   " 1",   "1_0", "1,0", "--1", "1e5.0"};
+    const char *const no[] = {"",    "-",   "+1",  ".5",   "1.",       "01", "-01", "1e",  "1e+", "1.e5", "0x10",
+                              "NaN", "nan", "inf", "-inf", "Infinity", "1 ", " 1",  "1_0", "1,0", "--1",  "1e5.0"};
     double value;
-    for (size_t i = 0; i < sizeof no / sizeof *no; i++) cr_assert_not(pm_double_parse(pm_slice_cstr(no[i]), &value), "%s", no[i]);
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        cr_assert_not(pm_double_parse(pm_slice_cstr(no[i]), &value), "%s", no[i]);
     const struct {
         const char *text;
         size_t len;
         bool integer;
-    } yes[] = {{"0", 1, true}, {"-0", 2, true}, {"10,", 2, true}, {"1.5e+3]", 6, false}, {"1.x", 1, true}, {"1e", 1, true}, {"1E5", 3, false}};
+    } yes[] = {{"0", 1, true},   {"-0", 2, true}, {"10,", 2, true}, {"1.5e+3]", 6, false},
+               {"1.x", 1, true}, {"1e", 1, true}, {"1E5", 3, false}};
     for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
         bool integer = !yes[i].integer;
         cr_assert_eq(pm_number_length(pm_slice_cstr(yes[i].text), &integer), yes[i].len, "%s", yes[i].text);
@@ -115,8 +119,11 @@ Test(number, unsigned_integers)
     cr_assert(pm_u64_parse(PM_SLICE("00000000000000000000000018446744073709551615"), &value) && value == UINT64_MAX);
     cr_assert(pm_u64_parse(PM_SLICE("0"), &value) && value == 0);
     value = 42;
-    const char *const no[] = {"", "18446744073709551616", "184467440737095516150", "99999999999999999999", "-1", "+1", " 1", "1 ", "1.0", "0x1"};
-    for (size_t i = 0; i < sizeof no / sizeof *no; i++) cr_assert_not(pm_u64_parse(pm_slice_cstr(no[i]), &value), "%s", no[i]);
+    const char *const no[] = {
+        "",   "18446744073709551616", "184467440737095516150", "99999999999999999999", "-1", "+1", " 1", "1 ", "1.0",
+        "0x1"};
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        cr_assert_not(pm_u64_parse(pm_slice_cstr(no[i]), &value), "%s", no[i]);
     cr_assert_eq(value, 42);
 }
 
@@ -128,7 +135,8 @@ Test(number, signed_integers)
     cr_assert(pm_i64_parse(PM_SLICE("-0"), &value) && value == 0);
     value = 42;
     const char *const no[] = {"", "-", "9223372036854775808", "-9223372036854775809", "--1", "+1", "1e2", "1.0"};
-    for (size_t i = 0; i < sizeof no / sizeof *no; i++) cr_assert_not(pm_i64_parse(pm_slice_cstr(no[i]), &value), "%s", no[i]);
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        cr_assert_not(pm_i64_parse(pm_slice_cstr(no[i]), &value), "%s", no[i]);
     cr_assert_eq(value, 42);
 }
 

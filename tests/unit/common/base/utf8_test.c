@@ -3,11 +3,36 @@
 
 #include "common/base/number.h"
 
-static const char *const good[] = {"", "a", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
-                                   "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "gr\xc3\xbc\xc3\x9f \xf0\x9f\xa6\xa0"};
-static const char *const bad[] = {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41", "\xe0\x9f\xbf", "\xe1\x80", "\xe1\x80\x41",
-                                  "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xfe",
-                                  "\xff", "\xf0\x90\x80\xc0"};
+static const char *const good[] = {"",
+                                   "a",
+                                   "\x7f",
+                                   "\xc2\x80",
+                                   "\xdf\xbf",
+                                   "\xe0\xa0\x80",
+                                   "\xed\x9f\xbf",
+                                   "\xee\x80\x80",
+                                   "\xef\xbf\xbf",
+                                   "\xf0\x90\x80\x80",
+                                   "\xf4\x8f\xbf\xbf",
+                                   "gr\xc3\xbc\xc3\x9f \xf0\x9f\xa6\xa0"};
+static const char *const bad[] = {"\x80",
+                                  "\xbf",
+                                  "\xc0\x80",
+                                  "\xc1\xbf",
+                                  "\xc2",
+                                  "\xc2\x41",
+                                  "\xe0\x9f\xbf",
+                                  "\xe1\x80",
+                                  "\xe1\x80\x41",
+                                  "\xed\xa0\x80",
+                                  "\xed\xbf\xbf",
+                                  "\xf0\x8f\xbf\xbf",
+                                  "\xf0\x90\x80",
+                                  "\xf4\x90\x80\x80",
+                                  "\xf5\x80\x80\x80",
+                                  "\xfe",
+                                  "\xff",
+                                  "\xf0\x90\x80\xc0"};
 
 /* The text behind `before` letters and in front of `after` more, in memory that ends with it. */
 static struct pm_slice placed(const char *text, size_t before, size_t after)

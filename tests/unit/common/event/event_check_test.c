@@ -60,11 +60,13 @@ Test(event_check, each_type_needs_its_members_and_refuses_those_of_others)
             char says[100];
             if (pm_fields_required[type] & bit) {
                 ev.has &= ~bit;
-                snprintf(says, sizeof says, "missing field \"%s\" of %s", pm_member_name((enum pm_member)member), pm_event_type_name((enum pm_event_type)type));
+                snprintf(says, sizeof says, "missing field \"%s\" of %s", pm_member_name((enum pm_member)member),
+                         pm_event_type_name((enum pm_event_type)type));
                 fails(&ev, PM_EINVALID, says);
             } else if (!(pm_fields_allowed[type] & bit)) {
                 ev.has |= bit;
-                snprintf(says, sizeof says, "%s has no field \"%s\"", pm_event_type_name((enum pm_event_type)type), pm_member_name((enum pm_member)member));
+                snprintf(says, sizeof says, "%s has no field \"%s\"", pm_event_type_name((enum pm_event_type)type),
+                         pm_member_name((enum pm_member)member));
                 fails(&ev, PM_EINVALID, says);
             }
         }
@@ -116,7 +118,8 @@ Test(event_check, paths)
         err.text[0] = '\0';
         int rc = pm_path_check("result", pm_slice_cstr(paths[i].path), &err);
         cr_assert_eq(rc, paths[i].says ? PM_EINVALID : PM_OK, "%s: %s", paths[i].path, err.text);
-        if (paths[i].says) cr_assert(strstr(err.text, paths[i].says) && strstr(err.text, "result"), "%s: %s", paths[i].path, err.text);
+        if (paths[i].says)
+            cr_assert(strstr(err.text, paths[i].says) && strstr(err.text, "result"), "%s: %s", paths[i].path, err.text);
     }
     cr_assert_eq(pm_path_check("result", pm_slice("a\0b", 3), &err), PM_EINVALID);
     cr_assert(strstr(err.text, "NUL at its byte 1"), "%s", err.text);
@@ -132,7 +135,8 @@ Test(event_check, bad_bytes_in_a_path_are_seen_at_every_place)
                 char *path = malloc(len); /* its end is the end of the memory */
                 memset(path, 'x', len);
                 memcpy(path + at, bad[i].ptr, bad[i].len);
-                cr_assert_eq(pm_path_check("p", pm_slice(path, len), NULL), PM_EINVALID, "case %zu at %zu of %zu", i, at, len);
+                cr_assert_eq(pm_path_check("p", pm_slice(path, len), NULL), PM_EINVALID, "case %zu at %zu of %zu", i,
+                             at, len);
                 free(path);
             }
         }
@@ -178,7 +182,8 @@ static struct pm_array many_outputs(uint32_t count, uint32_t same)
     struct pm_output *items = pm_arena_alloc(&arena, count * sizeof *items);
     for (uint32_t i = 0; i < count; i++) {
         char *name = pm_arena_alloc(&arena, 16);
-        items[i] = (struct pm_output){pm_slice(name, (size_t)snprintf(name, 16, "out%u", i < count - same ? i : i - 1)), PM_SLICE("c"), 0};
+        items[i] = (struct pm_output){pm_slice(name, (size_t)snprintf(name, 16, "out%u", i < count - same ? i : i - 1)),
+                                      PM_SLICE("c"), 0};
     }
     return pm_array_of_outputs(&arena, items, count);
 }
@@ -299,7 +304,8 @@ Test(event_check, params_are_canonical_and_agree_with_their_id)
     SET(&ev, param_id, PM_SLICE("4560ff738e380536d589079a5e24b30713f9257440dfb2f0134f7350c0985942"));
     passes(&ev);
     ev.params = PM_SLICE("{\"x\":1.0}");
-    fails(&ev, PM_EINVALID, "does not agree with params, whose id is 3f1b615cf1dab4bfd2505c195f18fe8d70035f80beb5b0056c93844204158684");
+    fails(&ev, PM_EINVALID,
+          "does not agree with params, whose id is 3f1b615cf1dab4bfd2505c195f18fe8d70035f80beb5b0056c93844204158684");
     ev.params = PM_SLICE("{\"x\": 1}");
     fails(&ev, PM_EINVALID, "not in canonical form");
 }
@@ -352,7 +358,8 @@ Test(event_check, every_text_is_utf8)
             case PM_FIELD_FAILURE: ev.failure.message = bad; break;
             default: continue;
             }
-            cr_assert_neq(pm_event_check(&ev, &err), PM_OK, "%s.%s", pm_event_type_name((enum pm_event_type)type), field->name.ptr);
+            cr_assert_neq(pm_event_check(&ev, &err), PM_OK, "%s.%s", pm_event_type_name((enum pm_event_type)type),
+                          field->name.ptr);
         }
     }
 }

@@ -1,4 +1,5 @@
-/* event_json_test.c: lines as `emit` takes them, every refusal with its words, and that an event written as a line comes back the same. */
+/* event_json_test.c: lines as `emit` takes them, every refusal with its words, and that an event written as a line
+ * comes back the same. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
@@ -56,11 +57,13 @@ static void comes_back(struct pm_slice line, size_t number)
     struct pm_event ev, again, decoded;
     cr_assert_eq(pm_event_from_json(line, AT, &arena, &ev, &err), PM_OK, "line %zu: %s", number, err.text);
     struct pm_slice text = write_line(&ev), record = record_of(&ev);
-    cr_assert_eq(pm_event_from_json(text, AT + 1, &arena, &again, &err), PM_OK, "line %zu: %s\n%.*s", number, err.text, PM_SLICE_ARG(text));
+    cr_assert_eq(pm_event_from_json(text, AT + 1, &arena, &again, &err), PM_OK, "line %zu: %s\n%.*s", number, err.text,
+                 PM_SLICE_ARG(text));
     cr_assert_eq(again.has, ev.has);
     struct pm_slice text_again = write_line(&again), record_again = record_of(&again);
     cr_assert(pm_slice_eq(record, record_again), "line %zu: another record from\n%.*s", number, PM_SLICE_ARG(text));
-    cr_assert(pm_slice_eq(text, text_again), "line %zu became\n%.*s\nthen\n%.*s", number, PM_SLICE_ARG(text), PM_SLICE_ARG(text_again));
+    cr_assert(pm_slice_eq(text, text_again), "line %zu became\n%.*s\nthen\n%.*s", number, PM_SLICE_ARG(text),
+              PM_SLICE_ARG(text_again));
     cr_assert_eq(pm_event_decode(ev.type, record, &decoded, &err), PM_OK, "line %zu: %s", number, err.text);
     cr_assert_eq(pm_event_check(&decoded, &err), PM_OK, "line %zu: %s", number, err.text);
 }
@@ -92,27 +95,35 @@ Test(event_json, every_event_of_the_week_comes_back)
 }
 
 /* A line with every field of its type, in the order in which it is written. */
-#define HEAD(type, job) "{\"type\":\"" type "\"," job "\"occurred_at\":\"2026-01-05T09:00:00.000000Z\",\"event_id\":\"00112233445566778899aabbccddeeff\",\"worker\":\"w \\\"0\\\"\","
+#define HEAD(type, job)                                                                           \
+    "{\"type\":\"" type "\"," job "\"occurred_at\":\"2026-01-05T09:00:00.000000Z\",\"event_id\":" \
+    "\"00112233445566778899aabbccddeeff\",\"worker\":\"w \\\"0\\\"\","
 #define JOB "\"job_id\":\"j\xc3\xbc\","
-#define RESULT                                                                                                     \
-    "\"result\":\"a/b\",\"kind\":\"agg\",\"schema\":\"token\",\"schema_version\":-1,\"bundle_ref\":\"r@sha256:" DIGEST "\",\"bundle_digest\":\"" DIGEST \
-    "\",\"model_digest\":\"sha256:x\",\"entrypoint\":\"m/b\\n\","                                                  \
-    "\"param_id\":\"4560ff738e380536d589079a5e24b30713f9257440dfb2f0134f7350c0985942\",\"params\":{\"x\":1},\"seed\":\"18446744073709551615\","         \
+#define RESULT                                                                                                         \
+    "\"result\":\"a/b\",\"kind\":\"agg\",\"schema\":\"token\",\"schema_version\":-1,\"bundle_ref\":\"r@sha256:" DIGEST \
+    "\",\"bundle_digest\":\"" DIGEST "\",\"model_digest\":\"sha256:x\",\"entrypoint\":\"m/b\\n\","                     \
+    "\"param_id\":\"4560ff738e380536d589079a5e24b30713f9257440dfb2f0134f7350c0985942\",\"params\":{\"x\":1},\"seed\":" \
+    "\"18446744073709551615\","                                                                                        \
     "\"target\":\"t\",\"target_digest\":\"td\",\"aggregation_id\":\"a1\""
-#define CARRIED                                                                                                    \
-    ",\"loss\":4245068.166666667,\"n_replicates\":3,\"task_id\":\"t1\",\"outputs\":[{\"name\":\"o\",\"size\":9007199254740993,\"checksum\":\"c\"}],"    \
-    "\"inputs\":[\"a/b\",\"c\"],\"input_task_ids\":[\"x\",\"\"],\"replicate_losses\":[1.0,-0.0,1e-05],"            \
+#define CARRIED                                                                                                \
+    ",\"loss\":4245068.166666667,\"n_replicates\":3,\"task_id\":\"t1\",\"outputs\":[{\"name\":\"o\",\"size\":" \
+    "9007199254740993,\"checksum\":\"c\"}],"                                                                   \
+    "\"inputs\":[\"a/b\",\"c\"],\"input_task_ids\":[\"x\",\"\"],\"replicate_losses\":[1.0,-0.0,1e-05],"        \
     "\"diagnostics\":{\"z\":1.50,\"a\":[\"\\u00e9\"]},\"duration_us\":0,\"env_digest\":\"e\"}"
 
 static const char *const whole[] = {
     HEAD("ResultComputed", JOB) RESULT CARRIED,
     HEAD("ResultDiscovered", "") RESULT CARRIED,
-    HEAD("ResultReused", JOB) RESULT ",\"source\":\"scheduler\",\"stored_at\":\"0001-01-01T00:00:00.000000Z\",\"loss\":0.0,\"n_replicates\":1,\"outputs\":[]}",
-    HEAD("ResultFailed", JOB) RESULT ",\"error\":{\"type\":\"E\",\"message\":\"it's\\t\xf0\x9f\xa6\xa0\",\"retryable\":true}}",
+    HEAD("ResultReused", JOB) RESULT ",\"source\":\"scheduler\",\"stored_at\":\"0001-01-01T00:00:00.000000Z\",\"loss\":"
+                                     "0.0,\"n_replicates\":1,\"outputs\":[]}",
+    HEAD("ResultFailed", JOB) RESULT
+    ",\"error\":{\"type\":\"E\",\"message\":\"it's\\t\xf0\x9f\xa6\xa0\",\"retryable\":true}}",
     HEAD("ResultsExpected", JOB) "\"results\":[\"a/b\",\"c\"]}",
     HEAD("ResultDeleted", JOB) "\"result\":\"a/b\",\"reason\":\"gc\"}",
-    HEAD("JobSubmitted", JOB) "\"job_type\":\"simulation\",\"bundle_ref\":\"sha256:" DIGEST "\",\"bundle_digest\":\"" DIGEST "\",\"entrypoint\":\"m\",\"targets\":"
-                              "[\"t:1\"],\"parents\":[\"j0\"],\"definition_hash\":\"d\",\"input_hash\":\"i\",\"inputs\":{\"b\":{},\"a\":1e2},\"provider_id\":\"p\","
+    HEAD("JobSubmitted", JOB) "\"job_type\":\"simulation\",\"bundle_ref\":\"sha256:" DIGEST
+                              "\",\"bundle_digest\":\"" DIGEST "\",\"entrypoint\":\"m\",\"targets\":"
+                              "[\"t:1\"],\"parents\":[\"j0\"],\"definition_hash\":\"d\",\"input_hash\":\"i\","
+                              "\"inputs\":{\"b\":{},\"a\":1e2},\"provider_id\":\"p\","
                               "\"provider_model\":\"pm\",\"user\":\"u\",\"rerun_of\":\"j0\",\"metadata\":{}}",
     HEAD("JobStatusChanged", JOB) "\"status\":\"cancelled\",\"error\":\"text\",\"duration_us\":9223372036854775807}",
 };
@@ -179,7 +190,8 @@ Test(event_json, three_ways_to_say_when)
 
 Test(event_json, null_is_absent_where_a_field_is_optional)
 {
-    struct pm_event ev = read_line("{" COMPUTED ",\"loss\":null,\"outputs\":null,\"event_id\":null,\"occurred_at\":null}");
+    struct pm_event ev = read_line("{" COMPUTED
+                                   ",\"loss\":null,\"outputs\":null,\"event_id\":null,\"occurred_at\":null}");
     struct pm_event bare = read_line("{" COMPUTED "}");
     cr_assert(pm_slice_eq(record_of(&ev), record_of(&bare)));
 }
@@ -214,7 +226,8 @@ Test(event_json, a_foreign_object_with_line_ends_stays_on_one_line)
 
 Test(event_json, the_type_may_stand_anywhere)
 {
-    struct pm_event ev = read_line("{\"error\":{\"message\":\"m\",\"retryable\":false,\"type\":\"ResultReused\"},\"result\":\"a\",\"kind\":\"sim\",\"job_id\":\"j\",\"type\":\"ResultFailed\"}");
+    struct pm_event ev = read_line("{\"error\":{\"message\":\"m\",\"retryable\":false,\"type\":\"ResultReused\"},"
+                                   "\"result\":\"a\",\"kind\":\"sim\",\"job_id\":\"j\",\"type\":\"ResultFailed\"}");
     cr_assert_eq(ev.type, PM_RESULT_FAILED);
     cr_assert(pm_slice_is(ev.failure.type, "ResultReused"));
 }
@@ -241,51 +254,70 @@ static const struct {
     {"{" COMPUTED ",\"outptus\":[]}", PM_EINVALID, "did you mean \"outputs\"?"},
     {"{" COMPUTED ",\"xyzzy\":1}", PM_EINVALID, "unknown field \"xyzzy\" of ResultComputed"},
     {"{" COMPUTED ",\"source\":\"local\"}", PM_EINVALID, "ResultComputed has no field \"source\""},
-    {"{\"type\":\"ResultDiscovered\",\"job_id\":\"j\",\"result\":\"a\",\"kind\":\"sim\"}", PM_EINVALID, "ResultDiscovered has no field \"job_id\""},
+    {"{\"type\":\"ResultDiscovered\",\"job_id\":\"j\",\"result\":\"a\",\"kind\":\"sim\"}", PM_EINVALID,
+     "ResultDiscovered has no field \"job_id\""},
     {"{" COMPUTED ",\"kind\":\"sim\"}", PM_EINVALID, "duplicate field \"kind\""},
     {"{" COMPUTED ",\"type\":\"ResultComputed\"}", PM_EINVALID, "duplicate field \"type\""},
     {"{" COMPUTED ",\"loss\":null,\"loss\":1}", PM_EINVALID, "duplicate field \"loss\""},
-    {"{\"type\":\"ResultComputed\",\"job_id\":\"j\",\"kind\":\"sim\"}", PM_EINVALID, "missing field \"result\" of ResultComputed"},
-    {"{\"type\":\"ResultComputed\",\"result\":\"a\",\"kind\":\"sim\"}", PM_EINVALID, "missing field \"job_id\" of ResultComputed"},
-    {"{\"type\":\"ResultComputed\",\"job_id\":null,\"result\":\"a\",\"kind\":\"sim\"}", PM_EINVALID, "\"job_id\" of ResultComputed is null"},
-    {"{\"type\":\"ResultComputed\",\"job_id\":\"j\",\"result\":\"a\",\"kind\":\"simu\"}", PM_EINVALID, "kind must be sim or agg, not \"simu\""},
-    {"{\"type\":\"ResultComputed\",\"job_id\":\"j\",\"result\":\"a/../b\",\"kind\":\"sim\"}", PM_EINVALID, "result \"a/../b\": a path has no segment \"..\""},
-    {"{\"type\":\"ResultComputed\",\"job_id\":\"j\",\"result\":\"a/\",\"kind\":\"sim\"}", PM_EINVALID, "does not end with '/'"},
-    {"{\"type\":\"ResultComputed\",\"job_id\":\"j\",\"result\":\"a\\u0000b\",\"kind\":\"sim\"}", PM_EINVALID, "NUL at its byte 1"},
+    {"{\"type\":\"ResultComputed\",\"job_id\":\"j\",\"kind\":\"sim\"}", PM_EINVALID,
+     "missing field \"result\" of ResultComputed"},
+    {"{\"type\":\"ResultComputed\",\"result\":\"a\",\"kind\":\"sim\"}", PM_EINVALID,
+     "missing field \"job_id\" of ResultComputed"},
+    {"{\"type\":\"ResultComputed\",\"job_id\":null,\"result\":\"a\",\"kind\":\"sim\"}", PM_EINVALID,
+     "\"job_id\" of ResultComputed is null"},
+    {"{\"type\":\"ResultComputed\",\"job_id\":\"j\",\"result\":\"a\",\"kind\":\"simu\"}", PM_EINVALID,
+     "kind must be sim or agg, not \"simu\""},
+    {"{\"type\":\"ResultComputed\",\"job_id\":\"j\",\"result\":\"a/../b\",\"kind\":\"sim\"}", PM_EINVALID,
+     "result \"a/../b\": a path has no segment \"..\""},
+    {"{\"type\":\"ResultComputed\",\"job_id\":\"j\",\"result\":\"a/\",\"kind\":\"sim\"}", PM_EINVALID,
+     "does not end with '/'"},
+    {"{\"type\":\"ResultComputed\",\"job_id\":\"j\",\"result\":\"a\\u0000b\",\"kind\":\"sim\"}", PM_EINVALID,
+     "NUL at its byte 1"},
     {"{" COMPUTED ",\"loss\":NaN}", PM_EINVALID, "loss must be a finite number, not NaN"},
     {"{" COMPUTED ",\"loss\":-Infinity}", PM_EINVALID, "loss must be a finite number, not -Infinity"},
     {"{" COMPUTED ",\"loss\":1e999}", PM_EINVALID, "loss must be a finite number, not 1e999"},
     {"{" COMPUTED ",\"loss\":\"1\"}", PM_EINVALID, "loss must be a finite number, not \"1\""},
     {"{" COMPUTED ",\"loss\":01}", PM_EFORMAT, "expected a number, found '01"},
-    {"{" COMPUTED ",\"replicate_losses\":[1,1e999]}", PM_EINVALID, "replicate_losses must be a finite number, not 1e999"},
-    {"{" COMPUTED ",\"seed\":-1}", PM_EINVALID, "seed must be an integer within 0..18446744073709551615, or its digits in a string, not -1"},
+    {"{" COMPUTED ",\"replicate_losses\":[1,1e999]}", PM_EINVALID,
+     "replicate_losses must be a finite number, not 1e999"},
+    {"{" COMPUTED ",\"seed\":-1}", PM_EINVALID,
+     "seed must be an integer within 0..18446744073709551615, or its digits in a string, not -1"},
     {"{" COMPUTED ",\"seed\":18446744073709551616}", PM_EINVALID, "not 18446744073709551616"},
     {"{" COMPUTED ",\"seed\":\"-1\"}", PM_EINVALID, "seed must be"},
     {"{" COMPUTED ",\"seed\":\"\"}", PM_EINVALID, "seed must be"},
     {"{" COMPUTED ",\"seed\":1.0}", PM_EINVALID, "seed must be"},
     {"{" COMPUTED ",\"seed\":true}", PM_EINVALID, "seed must be"},
-    {"{" COMPUTED ",\"n_replicates\":1e2}", PM_EINVALID, "n_replicates must be an integer without point or exponent, not 1e2"},
-    {"{" COMPUTED ",\"n_replicates\":1.0}", PM_EINVALID, "n_replicates must be an integer without point or exponent, not 1.0"},
+    {"{" COMPUTED ",\"n_replicates\":1e2}", PM_EINVALID,
+     "n_replicates must be an integer without point or exponent, not 1e2"},
+    {"{" COMPUTED ",\"n_replicates\":1.0}", PM_EINVALID,
+     "n_replicates must be an integer without point or exponent, not 1.0"},
     {"{" COMPUTED ",\"n_replicates\":0}", PM_EINVALID, "n_replicates must be at least 1, not 0"},
     {"{" COMPUTED ",\"n_replicates\":9223372036854775808}", PM_EINVALID, "n_replicates must be within -2^63..2^63-1"},
     {"{" COMPUTED ",\"duration_us\":-1}", PM_EINVALID, "duration_us must be at least 0, not -1"},
-    {"{" COMPUTED ",\"occurred_at\":\"2026-01-05T09:00:00\"}", PM_EINVALID, "occurred_at: time \"2026-01-05T09:00:00\" has no offset: end it with Z"},
+    {"{" COMPUTED ",\"occurred_at\":\"2026-01-05T09:00:00\"}", PM_EINVALID,
+     "occurred_at: time \"2026-01-05T09:00:00\" has no offset: end it with Z"},
     {"{" COMPUTED ",\"occurred_at\":1.5}", PM_EINVALID, "occurred_at must be an integer"},
-    {"{" COMPUTED ",\"occurred_at\":{}}", PM_EINVALID, "occurred_at must be an RFC 3339 time or integer microseconds since 1970, not an object"},
+    {"{" COMPUTED ",\"occurred_at\":{}}", PM_EINVALID,
+     "occurred_at must be an RFC 3339 time or integer microseconds since 1970, not an object"},
     {"{" COMPUTED ",\"occurred_at\":9223372036854775807}", PM_EINVALID, "outside the years"},
     {"{" COMPUTED ",\"event_id\":\"xyz\"}", PM_EINVALID, "event_id \"xyz\" is not 32 lower-case hex digits"},
     {"{" COMPUTED ",\"bundle_digest\":\"abc\"}", PM_EINVALID, "bundle_digest \"abc\" is not 64 lower-case hex digits"},
     {"{" COMPUTED ",\"bundle_ref\":\"local://dev\"}", PM_EINVALID, "bundle_ref \"local://dev\" is not"},
-    {"{" COMPUTED ",\"bundle_ref\":\"sha256:" DIGEST "\",\"bundle_digest\":\"5f446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd99a7c2\"}", PM_EINVALID,
-     "does not agree with bundle_ref"},
-    {"{" COMPUTED ",\"params\":{\"x\":1},\"param_id\":\"abc\"}", PM_EINVALID, "param_id \"abc\" does not agree with params, whose id is 4560ff73"},
+    {"{" COMPUTED ",\"bundle_ref\":\"sha256:" DIGEST
+     "\",\"bundle_digest\":\"5f446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd99a7c2\"}",
+     PM_EINVALID, "does not agree with bundle_ref"},
+    {"{" COMPUTED ",\"params\":{\"x\":1},\"param_id\":\"abc\"}", PM_EINVALID,
+     "param_id \"abc\" does not agree with params, whose id is 4560ff73"},
     {"{" COMPUTED ",\"params\":{\"x\":1,\"x\":2}}", PM_EINVALID, "duplicate parameter \"x\""},
     {"{" COMPUTED ",\"params\":{\"x\":[1]}}", PM_EINVALID, "parameter \"x\" is an array"},
     {"{" COMPUTED ",\"params\":5}", PM_EINVALID, "params must be an object, not 5"},
     {"{" COMPUTED ",\"param_id\":\"\"}", PM_EINVALID, "\"param_id\" is empty"},
-    {"{" COMPUTED ",\"outputs\":[{\"name\":\"a\",\"size\":1,\"checksum\":\"x\"},{\"name\":\"a\",\"size\":1,\"checksum\":\"x\"}]}", PM_EINVALID, "duplicate name \"a\""},
+    {"{" COMPUTED
+     ",\"outputs\":[{\"name\":\"a\",\"size\":1,\"checksum\":\"x\"},{\"name\":\"a\",\"size\":1,\"checksum\":\"x\"}]}",
+     PM_EINVALID, "duplicate name \"a\""},
     {"{" COMPUTED ",\"outputs\":[{\"name\":\"a\",\"size\":1}]}", PM_EINVALID, "outputs: missing field \"checksum\""},
-    {"{" COMPUTED ",\"outputs\":[{\"name\":\"a\",\"name\":\"b\",\"size\":1,\"checksum\":\"x\"}]}", PM_EINVALID, "outputs: duplicate key \"name\""},
+    {"{" COMPUTED ",\"outputs\":[{\"name\":\"a\",\"name\":\"b\",\"size\":1,\"checksum\":\"x\"}]}", PM_EINVALID,
+     "outputs: duplicate key \"name\""},
     {"{" COMPUTED ",\"outputs\":[{\"nam\":\"a\"}]}", PM_EINVALID, "outputs: unknown field \"nam\""},
     {"{" COMPUTED ",\"outputs\":[5]}", PM_EINVALID, "an item of outputs must be an object {name,size,checksum}, not 5"},
     {"{" COMPUTED ",\"inputs\":[5]}", PM_EINVALID, "an item of inputs must be a string, not 5"},
@@ -293,12 +325,18 @@ static const struct {
     {"{" COMPUTED ",\"inputs\":{}}", PM_EINVALID, "inputs must be an array of strings, not an object"},
     {"{" COMPUTED ",\"diagnostics\":{\"a\":{\"b\":1,\"b\":2}}}", PM_EINVALID, "diagnostics: duplicate key \"b\""},
     {"{" COMPUTED ",\"diagnostics\":[1]}", PM_EINVALID, "diagnostics must be an object, not an array"},
-    {"{\"type\":\"ResultFailed\",\"job_id\":\"j\",\"result\":\"a\",\"kind\":\"sim\",\"error\":\"x\"}", PM_EINVALID, "error must be an object {type,message,retryable}"},
-    {"{\"type\":\"ResultFailed\",\"job_id\":\"j\",\"result\":\"a\",\"kind\":\"sim\",\"error\":{\"type\":\"x\",\"message\":\"m\"}}", PM_EINVALID, "error: missing field \"retryable\""},
+    {"{\"type\":\"ResultFailed\",\"job_id\":\"j\",\"result\":\"a\",\"kind\":\"sim\",\"error\":\"x\"}", PM_EINVALID,
+     "error must be an object {type,message,retryable}"},
+    {"{\"type\":\"ResultFailed\",\"job_id\":\"j\",\"result\":\"a\",\"kind\":\"sim\",\"error\":{\"type\":\"x\","
+     "\"message\":\"m\"}}",
+     PM_EINVALID, "error: missing field \"retryable\""},
     {"{\"type\":\"ResultsExpected\",\"job_id\":\"j\",\"results\":[]}", PM_EINVALID, "\"results\" is empty"},
-    {"{\"type\":\"JobSubmitted\",\"job_id\":\"j\",\"inputs\":[]}", PM_EINVALID, "inputs must be an object, not an array"},
-    {"{\"type\":\"JobStatusChanged\",\"job_id\":\"j\",\"status\":\"done\"}", PM_EINVALID, "status must be pending, running, succeeded, partial, failed or cancelled, not \"done\""},
-    {"{\"type\":\"ResultReused\",\"job_id\":\"j\",\"result\":\"a\",\"kind\":\"sim\",\"source\":\"disk\"}", PM_EINVALID, "source must be local, remote, scheduler or job"},
+    {"{\"type\":\"JobSubmitted\",\"job_id\":\"j\",\"inputs\":[]}", PM_EINVALID,
+     "inputs must be an object, not an array"},
+    {"{\"type\":\"JobStatusChanged\",\"job_id\":\"j\",\"status\":\"done\"}", PM_EINVALID,
+     "status must be pending, running, succeeded, partial, failed or cancelled, not \"done\""},
+    {"{\"type\":\"ResultReused\",\"job_id\":\"j\",\"result\":\"a\",\"kind\":\"sim\",\"source\":\"disk\"}", PM_EINVALID,
+     "source must be local, remote, scheduler or job"},
 };
 
 Test(event_json, refuses)
@@ -308,7 +346,8 @@ Test(event_json, refuses)
         err.text[0] = '\0';
         int rc = pm_event_from_json(pm_slice_cstr(refused[i].line), AT, &arena, &ev, &err);
         cr_assert_eq(rc, refused[i].code, "%s: %d %s", refused[i].line, rc, err.text);
-        cr_assert(strstr(err.text, refused[i].says), "%s: expected \"%s\", got \"%s\"", refused[i].line, refused[i].says, err.text);
+        cr_assert(strstr(err.text, refused[i].says), "%s: expected \"%s\", got \"%s\"", refused[i].line,
+                  refused[i].says, err.text);
         cr_assert_eq(ev.has, 42, "an event was left behind by %s", refused[i].line);
     }
 }
@@ -349,7 +388,10 @@ static void damage(struct pm_slice line, size_t number)
             size_t at = next_random() % len;
             switch (next_random() % 4) {
             case 0: text[at] = alphabet[next_random() % (sizeof alphabet - 1)]; break;
-            case 1: memmove(text + at, text + at + 1, len - at - 1); len--; break;
+            case 1:
+                memmove(text + at, text + at + 1, len - at - 1);
+                len--;
+                break;
             case 2: len = at ? at : 1; break;
             default: text[at] = (char)(text[at] ^ 1 << next_random() % 8); break;
             }
@@ -370,4 +412,7 @@ static void damage(struct pm_slice line, size_t number)
     }
 }
 
-Test(event_json, damaged_lines_are_refused_or_are_events) { cr_assert_eq(for_each_line("tests/data/small/events.ndjson.gz", 230, damage), 230); }
+Test(event_json, damaged_lines_are_refused_or_are_events)
+{
+    cr_assert_eq(for_each_line("tests/data/small/events.ndjson.gz", 230, damage), 230);
+}

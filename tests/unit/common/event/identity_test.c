@@ -1,5 +1,5 @@
-/* identity_test.c: parameter ids against those that the real code gave (tests/data/golden_ids.json, read with our own reader), and ids of
- * bundles and events. */
+/* identity_test.c: parameter ids against those that the real code gave (tests/data/golden_ids.json, read with our own
+ * reader), and ids of bundles and events. */
 #include "common/event/identity.h"
 
 #include <criterion/criterion.h>
@@ -70,7 +70,8 @@ static void check_golden(const struct golden *g)
     struct pm_buf canonical = {0};
     char id[64];
     cr_assert_eq(pm_params_canonical(g->params, &canonical, &err), PM_OK, "%s", err.text);
-    cr_assert(pm_slice_eq(pm_buf_slice(&canonical), g->canonical), "%.*s became %.*s", PM_SLICE_ARG(g->params), (int)canonical.len, canonical.ptr);
+    cr_assert(pm_slice_eq(pm_buf_slice(&canonical), g->canonical), "%.*s became %.*s", PM_SLICE_ARG(g->params),
+              (int)canonical.len, canonical.ptr);
     pm_param_id(pm_buf_slice(&canonical), id);
     cr_assert(pm_slice_eq(pm_slice(id, 64), g->id), "%.*s has id %.64s", PM_SLICE_ARG(g->canonical), id);
     for (int round = 0; round < 2; round++) { /* the second is answered from memory */
@@ -99,7 +100,8 @@ Test(identity, param_ids_are_those_of_the_real_code)
 
 Test(identity, a_file_with_another_id_would_be_noticed)
 {
-    struct golden g = {PM_SLICE("{\"x\":1}"), PM_SLICE("{\"x\":1}"), PM_SLICE("4560ff738e380536d589079a5e24b30713f9257440dfb2f0134f7350c0985942")};
+    struct golden g = {PM_SLICE("{\"x\":1}"), PM_SLICE("{\"x\":1}"),
+                       PM_SLICE("4560ff738e380536d589079a5e24b30713f9257440dfb2f0134f7350c0985942")};
     char id[64];
     check_golden(&g);
     pm_param_id(PM_SLICE("{\"x\":1.0}"), id);
@@ -121,9 +123,11 @@ static const struct {
     {"{\"x\":-0.0}", "{\"x\":-0.0}"},
     {"{\"x\":-0e7}", "{\"x\":-0.0}"},
     {"{\"x\":1e-400}", "{\"x\":0.0}"},
-    {"{\"x\":123456789012345678901234567890123456789012345678901234567890}", "{\"x\":123456789012345678901234567890123456789012345678901234567890}"},
+    {"{\"x\":123456789012345678901234567890123456789012345678901234567890}",
+     "{\"x\":123456789012345678901234567890123456789012345678901234567890}"},
     {"{\"\\u0062\":\"\\u00e9\\/\\u0001\",\"a\":true}", "{\"a\":true,\"b\":\"\xc3\xa9/\\u0001\"}"},
-    {"{\"\\ud800\\udc00\":1,\"\xef\xbf\xbd\":2}", "{\"\xef\xbf\xbd\":2,\"\xf0\x90\x80\x80\":1}"}, /* by code point, not by UTF-16 unit */
+    {"{\"\\ud800\\udc00\":1,\"\xef\xbf\xbd\":2}",
+     "{\"\xef\xbf\xbd\":2,\"\xf0\x90\x80\x80\":1}"}, /* by code point, not by UTF-16 unit */
     {"{\"a\\u0000\":2,\"aa\":3,\"a\":1}", "{\"a\":1,\"a\\u0000\":2,\"aa\":3}"},
     {"{\"10\":1,\"2\":2}", "{\"10\":1,\"2\":2}"},
 };
@@ -133,10 +137,13 @@ Test(identity, canonical_form)
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         struct pm_buf out = {0};
         char id[64];
-        cr_assert_eq(pm_params_canonical(pm_slice_cstr(forms[i].json), &out, &err), PM_OK, "%s: %s", forms[i].json, err.text);
-        cr_assert(pm_slice_is(pm_buf_slice(&out), forms[i].canonical), "%s became %.*s", forms[i].json, (int)out.len, out.ptr);
+        cr_assert_eq(pm_params_canonical(pm_slice_cstr(forms[i].json), &out, &err), PM_OK, "%s: %s", forms[i].json,
+                     err.text);
+        cr_assert(pm_slice_is(pm_buf_slice(&out), forms[i].canonical), "%s became %.*s", forms[i].json, (int)out.len,
+                  out.ptr);
         cr_assert_eq(pm_params_verify(pm_buf_slice(&out), id, &err), PM_OK);
-        if (strcmp(forms[i].json, forms[i].canonical) != 0) cr_assert_neq(pm_params_verify(pm_slice_cstr(forms[i].json), id, &err), PM_OK, "%s", forms[i].json);
+        if (strcmp(forms[i].json, forms[i].canonical) != 0)
+            cr_assert_neq(pm_params_verify(pm_slice_cstr(forms[i].json), id, &err), PM_OK, "%s", forms[i].json);
         pm_buf_release(&out);
     }
 }
@@ -184,7 +191,8 @@ Test(identity, refused_parameters)
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         struct pm_buf out = {0};
         char id[64];
-        cr_assert_eq(pm_params_canonical(pm_slice_cstr(refused[i].json), &out, &err), refused[i].code, "%s: %s", refused[i].json, err.text);
+        cr_assert_eq(pm_params_canonical(pm_slice_cstr(refused[i].json), &out, &err), refused[i].code, "%s: %s",
+                     refused[i].json, err.text);
         cr_assert(strstr(err.text, refused[i].says), "%s: %s", refused[i].json, err.text);
         cr_assert_eq(out.len, 0);
         cr_assert_eq(pm_params_verify(pm_slice_cstr(refused[i].json), id, &err), refused[i].code);
@@ -194,10 +202,35 @@ Test(identity, refused_parameters)
 
 /* Texts that mean the same as a canonical one, and are not it. */
 static const char *const not_canonical[] = {
-    "{\"x\": 1}", "{\"x\":1.00}", "{\"x\":1.50}", "{\"x\":1e5}", "{\"x\":1E-07}", "{\"x\":1e-7}", "{\"x\":0.00001}", "{\"x\":-0}", "{\"x\":1e+5}",
-    "{\"x\":12345678901234567.0}", "{\"x\":0.1000000000000000055}", "{\"x\":0.30000000000000005}", "{\"b\":1,\"a\":2}", "{\"a\":1,\"a\":1}",
-    "{\"x\":\"\\u0041\"}", "{\"x\":\"\\/\"}", "{\"x\":\"\\u001F\"}", "{\"\\u0041\":1}", "{\"x\":1}\n", "{\"x\":1,}", "{,}", "{\"x\":tru}", "",
-    "{\"x\":\"\xff\"}", "{\"x\":\"a\nb\"}", "{\"x\":00.5}", "{\"x\":1000000000000000000.0}", "{\"x\":0.0000}", "{\"x\":-0.00}",
+    "{\"x\": 1}",
+    "{\"x\":1.00}",
+    "{\"x\":1.50}",
+    "{\"x\":1e5}",
+    "{\"x\":1E-07}",
+    "{\"x\":1e-7}",
+    "{\"x\":0.00001}",
+    "{\"x\":-0}",
+    "{\"x\":1e+5}",
+    "{\"x\":12345678901234567.0}",
+    "{\"x\":0.1000000000000000055}",
+    "{\"x\":0.30000000000000005}",
+    "{\"b\":1,\"a\":2}",
+    "{\"a\":1,\"a\":1}",
+    "{\"x\":\"\\u0041\"}",
+    "{\"x\":\"\\/\"}",
+    "{\"x\":\"\\u001F\"}",
+    "{\"\\u0041\":1}",
+    "{\"x\":1}\n",
+    "{\"x\":1,}",
+    "{,}",
+    "{\"x\":tru}",
+    "",
+    "{\"x\":\"\xff\"}",
+    "{\"x\":\"a\nb\"}",
+    "{\"x\":00.5}",
+    "{\"x\":1000000000000000000.0}",
+    "{\"x\":0.0000}",
+    "{\"x\":-0.00}",
 };
 
 Test(identity, only_canonical_text_is_verified)
@@ -222,7 +255,8 @@ Test(identity, a_double_is_canonical_when_it_is_what_would_be_written)
         char number[40], params[64], again[PM_DOUBLE_TEXT_SIZE], id[64];
         int decimals = (int)(state >> 60), digits = 1 + (int)(state >> 40 & 15);
         double value = (double)(int64_t)(state % 100000000) * (state & 1 ? 1e-9 : state & 2 ? 1e-4 : -1e7);
-        int len = state & 4 ? snprintf(number, sizeof number, "%.*f", 1 + decimals, value) : snprintf(number, sizeof number, "%.*e", digits, value);
+        int len = state & 4 ? snprintf(number, sizeof number, "%.*f", 1 + decimals, value)
+                            : snprintf(number, sizeof number, "%.*e", digits, value);
         double read;
         cr_assert(pm_double_parse(pm_slice(number, (size_t)len), &read), "%s", number);
         bool canonical = pm_slice_eq(pm_slice(again, pm_double_format(read, again)), pm_slice(number, (size_t)len));
@@ -252,7 +286,10 @@ Test(identity, params_have_a_limit)
 
 Test(identity, one_parameter)
 {
-    struct pm_slice params = PM_SLICE("{\"\":0,\"a\\\"b\":\"}\",\"flag\":true,\"s\":\"x\\\\\",\"t\":\"a,\\\"t2\\\":5\",\"t2\":1.5,\"z\":-3}"), value;
+    struct pm_slice
+        params = PM_SLICE(
+            "{\"\":0,\"a\\\"b\":\"}\",\"flag\":true,\"s\":\"x\\\\\",\"t\":\"a,\\\"t2\\\":5\",\"t2\":1.5,\"z\":-3}"),
+        value;
     const struct {
         const char *name, *value;
     } there[] = {{"", "0"}, {"a\"b", "\"}\""}, {"flag", "true"}, {"s", "\"x\\\\\""}, {"t2", "1.5"}, {"z", "-3"}};
@@ -272,13 +309,22 @@ Test(identity, one_parameter)
 Test(identity, bundle_references)
 {
     struct pm_slice digest;
-    const char *const good[] = {"sha256:" DIGEST, "repo@sha256:" DIGEST, "localhost:5000/m@sha256:" DIGEST, "a@b@sha256:" DIGEST};
+    const char *const good[] = {"sha256:" DIGEST, "repo@sha256:" DIGEST, "localhost:5000/m@sha256:" DIGEST,
+                                "a@b@sha256:" DIGEST};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         cr_assert_eq(pm_bundle_ref_digest(pm_slice_cstr(good[i]), &digest, &err), PM_OK, "%s", err.text);
         cr_assert(pm_slice_is(digest, DIGEST));
     }
-    const char *const bad[] = {"",  DIGEST, "@sha256:" DIGEST, "repo:sha256:" DIGEST, "reposha256:" DIGEST, "repo@sha512:" DIGEST, "local://dev",
-                               "sha256:" DIGEST "0", "sha256:4F446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd99a7c2", "sha256: " DIGEST};
+    const char *const bad[] = {"",
+                               DIGEST,
+                               "@sha256:" DIGEST,
+                               "repo:sha256:" DIGEST,
+                               "reposha256:" DIGEST,
+                               "repo@sha512:" DIGEST,
+                               "local://dev",
+                               "sha256:" DIGEST "0",
+                               "sha256:4F446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd99a7c2",
+                               "sha256: " DIGEST};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cr_assert_eq(pm_bundle_ref_digest(pm_slice_cstr(bad[i]), &digest, &err), PM_EINVALID, "%s", bad[i]);
         cr_assert(strstr(err.text, "[REPOSITORY@]sha256:"), "%s", err.text);
