@@ -132,11 +132,12 @@ static int load_file(struct pm_codec *codec, const char *name, struct pm_error *
     PM_CLEANUP(pm_buf_release) struct pm_buf path = {0};
     enum pm_event_type type;
     uint64_t fingerprint;
+    struct pm_error why;
     pm_buf_printf(&path, "%s/%s", codec->schema_dir, name);
     PM_TRY(read_file(path.ptr, &codec->scratch, err));
     struct pm_slice text = pm_buf_slice(&codec->scratch);
-    int rc = pm_schema_identify(text, &fingerprint, err);
-    if (rc != PM_OK) return pm_error_set(err, PM_EUSAGE, "schema file %s: %s", path.ptr, err ? err->text : "not a schema");
+    if (pm_schema_identify(text, &fingerprint, &why) != PM_OK)
+        return pm_error_set(err, PM_EUSAGE, "schema file %s: %s", path.ptr, why.text);
     if (pm_schema_find(fingerprint, &type) || sources_find(&codec->files, fingerprint)) return PM_OK;
     if (codec->files.count == WRITERS_MAX)
         return pm_error_set(err, PM_EUSAGE, "schema directory %s holds more than %d schemas", codec->schema_dir, WRITERS_MAX);

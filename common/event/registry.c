@@ -176,9 +176,9 @@ int pm_registry_schema(struct pm_registry *registry, uint32_t id, struct pm_buf 
     const cJSON *type = cJSON_GetObjectItemCaseSensitive(json, "schemaType"); /* absent means Avro */
     const cJSON *references = cJSON_GetObjectItemCaseSensitive(json, "references");
     if (cJSON_IsString(type) && strcmp(type->valuestring, "AVRO") != 0)
-        return pm_error_set(err, PM_ESCHEMA, "schema id %u of %s is %.32s, not Avro", id, registry->shown, type->valuestring);
+        return pm_error_set(err, PM_ESCHEMA, "schema registry %s: the schema is %.32s, not Avro", registry->shown, type->valuestring);
     if (cJSON_GetArraySize(references) > 0)
-        return pm_error_set(err, PM_ESCHEMA, "schema id %u of %s refers to other schemas, which is not supported", id, registry->shown);
+        return pm_error_set(err, PM_ESCHEMA, "schema registry %s: the schema refers to other schemas, which is not supported", registry->shown);
     if (!cJSON_IsString(schema))
         return pm_error_set(err, PM_ELOG, "schema registry %s answers %s without a schema (is schema.registry.url right?)", registry->shown, path);
     pm_buf_cstr(out, schema->valuestring);
