@@ -18,6 +18,8 @@ struct reader {
     struct pm_event *ev;
     const char *type; /* the event's, for messages */
     struct pm_arena *arena;
+    struct pm_buf
+        *scratch; /* one for all that is rewritten on the way: params, objects, the record that event_id hashes */
     struct pm_error *err;
 };
 
@@ -287,26 +289,24 @@ static int read_failure(struct reader *r, struct pm_failure *ret)
     }
 }
 
-static void release_buf(struct pm_buf *buf) { pm_buf_release(buf); }
-
 static int read_params(struct reader *r, struct pm_slice *ret)
 {
-    PM_CLEANUP(release_buf) struct pm_buf canonical = {0};
     if (pm_json_peek(&r->in) != PM_JSON_OBJECT) return refuse_value(r, "params", "an object");
-    PM_TRY(pm_params_read(&r->in, &canonical, r->err));
-    *ret = pm_arena_copy(r->arena, pm_buf_slice(&canonical));
+    pm_buf_clear(r->scratch);
+    PM_TRY(pm_params_read(&r->in, r->scratch, r->err));
+    *ret = pm_arena_copy(r->arena, pm_buf_slice(r->scratch));
     return PM_OK;
 }
 
 static int read_object(struct reader *r, const char *field, struct pm_slice *ret)
 {
-    PM_CLEANUP(release_buf) struct pm_buf compact = {0};
     if (pm_json_peek(&r->in) != PM_JSON_OBJECT) return refuse_value(r, field, "an object");
     const char *begin = r->in.at;
-    int rc = pm_json_read_compact(&r->in, &compact, r->err);
+    pm_buf_clear(r->scratch);
+    int rc = pm_json_read_compact(&r->in, r->scratch, r->err);
     if (rc != PM_OK) return pm_error_wrap(r->err, rc, "%s", field);
     struct pm_slice as_given = pm_slice(begin, (size_t)(r->in.at - begin));
-    *ret = as_given.len == compact.len ? as_given : pm_arena_copy(r->arena, pm_buf_slice(&compact));
+    *ret = as_given.len == r->scratch->len ? as_given : pm_arena_copy(r->arena, pm_buf_slice(r->scratch));
     return PM_OK;
 }
 
@@ -419,27 +419,28 @@ static int read_fields(struct reader *r)
 }
 
 /* What the contract derives. A digest may be written with the name of its algorithm before it. */
-static int derive(struct pm_event *ev, bool time_given, size_t line_len, struct pm_arena *arena, struct pm_error *err)
+static int derive(struct reader *r, bool time_given)
 {
     static const struct pm_slice scheme = {"sha256:", 7};
+    struct pm_event *ev = r->ev;
     if (pm_event_has(ev, PM_HAS(bundle_digest)) && pm_slice_starts(ev->bundle_digest, scheme)) {
         ev->bundle_digest = pm_slice(ev->bundle_digest.ptr + scheme.len, ev->bundle_digest.len - scheme.len);
     }
-    PM_TRY(pm_event_derive(ev, arena, err));
+    PM_TRY(pm_event_derive(ev, r->arena, r->err));
     bool id_given = pm_event_has(ev, PM_HAS(event_id));
     if (!id_given) { /* a stand-in, so that the rules can be checked before the record is made */
         ev->event_id = PM_SLICE("00000000000000000000000000000000");
         ev->has |= PM_HAS(event_id);
     }
-    PM_TRY(pm_event_check_read(ev, PM_TRUST_TEXT, err));
+    PM_TRY(pm_event_check_read(ev, PM_TRUST_TEXT, r->err));
     if (id_given) return PM_OK;
-    PM_CLEANUP(release_buf) struct pm_buf scratch = {0};
-    pm_buf_reserve(&scratch, line_len + 256);
-    char *id = pm_arena_alloc(arena, 32);
-    pm_event_derive_id(ev, time_given, &scratch, id);
+    char *id = pm_arena_alloc(r->arena, 32);
+    pm_event_derive_id(ev, time_given, r->scratch, id);
     ev->event_id = pm_slice(id, 32);
     return PM_OK;
 }
+
+static void release_buf(struct pm_buf *buf) { pm_buf_release(buf); }
 
 int pm_event_from_json(struct pm_slice line, int64_t default_at_us, struct pm_arena *arena, struct pm_event *ret,
                        struct pm_error *err)
@@ -447,17 +448,19 @@ int pm_event_from_json(struct pm_slice line, int64_t default_at_us, struct pm_ar
     if (line.len > PM_EVENT_BYTES_MAX) {
         return pm_error_set(err, PM_ELIMIT, "event of %zu bytes, above the limit of %d", line.len, PM_EVENT_BYTES_MAX);
     }
+    PM_CLEANUP(release_buf) struct pm_buf scratch = {0};
     struct pm_event ev;
     ev.has = 0;
-    struct reader r = {.ev = &ev, .arena = arena, .err = err};
+    struct reader r = {.ev = &ev, .arena = arena, .scratch = &scratch, .err = err};
     PM_TRY(pm_json_open(&r.in, line, arena, err));
+    pm_buf_reserve(&scratch, line.len + 256);
     PM_TRY(read_fields(&r));
     bool time_given = pm_event_has(&ev, PM_HAS(occurred_at));
     if (!time_given) {
         ev.occurred_at = default_at_us;
         ev.has |= PM_HAS(occurred_at);
     }
-    PM_TRY(derive(&ev, time_given, line.len, arena, err));
+    PM_TRY(derive(&r, time_given));
     *ret = ev;
     return PM_OK;
 }
