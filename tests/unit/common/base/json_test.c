@@ -182,7 +182,7 @@ Test(json, the_cursor_walks_an_object)
 Test(json, key_sets_of_any_size_find_what_is_there)
 {
     enum { KEYS = 5000 };
-    static char names[KEYS][8];
+    static char names[KEYS][16];
     struct pm_json_keys keys = {.count = 0};
     for (int i = 0; i < KEYS; i++) {
         snprintf(names[i], sizeof names[i], "k%d", i);
