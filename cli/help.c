@@ -137,7 +137,8 @@ void pm_help_command(FILE *out, const struct pm_command *command)
         pm_help_synopsis(text, command);
         fclose(text);
     }
-    fprintf(out, "provmat %s: %s\n\n", command->name, command->summary);
+    wrap(out, command->summary, strlen(command->summary), 2, fprintf(out, "provmat %s:", command->name));
+    fputc('\n', out);
     for (size_t i = 0, depth = 0; i < len; i++) { /* a flag stays together with its value */
         depth += (synopsis[i] == '[') - (synopsis[i] == ']');
         if (synopsis[i] == ' ' && depth > 0) synopsis[i] = TIED;
