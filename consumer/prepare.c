@@ -154,6 +154,15 @@ void pm_prepare_event(struct pm_prepare *p, const struct pm_event *ev, struct pm
     batch->events++;
 }
 
+void pm_prepare_place(const struct pm_log_record *record, struct pm_batch *batch)
+{
+    struct pm_batch_offset *offset = pm_batch_offset(batch, record->partition);
+    offset->next = record->offset + 1;
+    offset->anchor_offset = record->offset;
+    offset->anchor_timestamp_ms = record->timestamp_ms;
+    offset->anchor_crc = pm_crc32c(0, record->value.ptr, record->value.len);
+}
+
 int pm_prepare_record(struct pm_prepare *p, const struct pm_log_record *record, struct pm_batch *batch, struct pm_error *err)
 {
     struct pm_event ev;
@@ -167,11 +176,6 @@ int pm_prepare_record(struct pm_prepare *p, const struct pm_log_record *record, 
         return rc;
     }
     batch->records++;
-    struct pm_batch_offset *offset = pm_batch_offset(batch, record->partition);
-    offset->next = record->offset + 1;
-    offset->anchor_offset = record->offset;
-    offset->anchor_timestamp_ms = record->timestamp_ms;
-    offset->anchor_crc = pm_crc32c(0, record->value.ptr, record->value.len);
     if (rc != PM_OK) {
         struct pm_batch_poison *poison = pm_batch_poison(batch);
         *poison = (struct pm_batch_poison){.partition = record->partition, .offset = record->offset, .bytes_at = batch->bytes.len};

@@ -19,6 +19,9 @@ void pm_prepare_release(struct pm_prepare *prepare); /* arena and scratch */
 /* A record that cannot be applied goes into the batch as a row for the quarantine (I4). Errors of class RETRY (the registry is away) come back: call again for the same record. */
 int pm_prepare_record(struct pm_prepare *prepare, const struct pm_log_record *record, struct pm_batch *batch, struct pm_error *err) PM_MUST_CHECK;
 
+/* After the last record of a partition that a poll gave: the offset that follows, and the record as the anchor. */
+void pm_prepare_place(const struct pm_log_record *record, struct pm_batch *batch);
+
 /* The same for an event at hand. */
 void pm_prepare_event(struct pm_prepare *prepare, const struct pm_event *ev, struct pm_batch *batch);
 

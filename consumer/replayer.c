@@ -209,12 +209,18 @@ static void take_positions(struct replayer *y, struct pm_batch *batch)
 
 static int take_records(struct replayer *y, struct pm_log_batch *from, struct pm_batch *batch, struct pm_error *err)
 {
-    for (size_t i = 0; i < from->n_records; i++) {
+    const struct pm_log_record *last = NULL; /* prepared, its place not yet taken */
+    int rc = PM_OK;
+    for (size_t i = 0; i < from->n_records && rc == PM_OK; i++) {
         const struct pm_log_record *record = &from->records[i];
         if (y->r->ends && record->offset >= y->partitions[record->partition].end) continue;
-        int rc = prepare_patiently(y, record, batch, err);
-        if (rc != PM_OK) return pm_error_wrap(err, rc, "partition %d offset %lld", record->partition, (long long)record->offset);
+        if (last && last->partition != record->partition) pm_prepare_place(last, batch);
+        rc = prepare_patiently(y, record, batch, err);
+        if (rc != PM_OK) pm_error_wrap(err, rc, "partition %d offset %lld", record->partition, (long long)record->offset);
+        else last = record;
     }
+    if (last) pm_prepare_place(last, batch);
+    PM_TRY(rc);
     for (size_t i = 0; i < from->n_faults; i++) {
         set_fault(y, from->faults[i].partition, &from->faults[i].error);
         if (from->faults[i].partition < 0) {

@@ -144,11 +144,26 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Eight valid digits, the first in the lowest byte, as four bytes. */
+static uint32_t hex_word(uint64_t word)
+{
+    uint64_t nibbles = (word & 0x0f0f0f0f0f0f0f0f) + 9 * (word >> 6 & 0x0101010101010101); /* letters have bit 6 */
+    uint64_t bytes = (nibbles << 4 | nibbles >> 8) & 0x00ff00ff00ff00ff;
+    bytes = (bytes | bytes >> 8) & 0x0000ffff0000ffff;
+    return (uint32_t)(bytes | bytes >> 16);
+}
+
 bool pm_hex_decode(struct pm_slice hex, uint8_t *out)
 {
     if (hex.len % 2 || !pm_hex_valid(hex)) return false;
-    for (size_t i = 0; i < hex.len; i += 2)
-        out[i / 2] = (uint8_t)(hex_digit(hex.ptr[i]) << 4 | hex_digit(hex.ptr[i + 1]));
+    size_t i = 0;
+    for (; i + 8 <= hex.len; i += 8) {
+        uint64_t word;
+        memcpy(&word, hex.ptr + i, 8);
+        uint32_t four = hex_word(word);
+        memcpy(out + i / 2, &four, 4);
+    }
+    for (; i < hex.len; i += 2) out[i / 2] = (uint8_t)(hex_digit(hex.ptr[i]) << 4 | hex_digit(hex.ptr[i + 1]));
     return true;
 }
 

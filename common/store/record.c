@@ -32,15 +32,8 @@ int pm_stamp_cmp(const struct pm_stamp *a, const struct pm_stamp *b)
 
 static bool has(const struct pm_record *rec, enum pm_field field) { return rec->present & PM_FIELD_BIT(field); }
 
-static bool is_hex64(struct pm_slice s)
-{
-    if (s.len != 64) return false;
-    for (size_t i = 0; i < 64; i++) {
-        char c = s.ptr[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
-    }
-    return true;
-}
+/* 64 lower-case hex digits as 32 bytes; false when the text is another. */
+static bool pack_hex64(struct pm_slice s, uint8_t out[32]) { return s.len == 64 && pm_hex_decode(s, out); }
 
 static void put_varint(struct pm_buf *out, uint64_t v)
 {
@@ -220,7 +213,8 @@ void pm_record_encode(const struct pm_record *rec, struct pm_slice bundle_digest
 {
     bool facts = rec->stamp.type != PM_CLASS_UNKNOWN;
     bool derived = has(rec, PM_FIELD_PARAMS);
-    bool raw = has(rec, PM_FIELD_PARAM_ID) && !derived && is_hex64(rec->param_id);
+    uint8_t param_id[32];
+    bool raw = has(rec, PM_FIELD_PARAM_ID) && !derived && pack_hex64(rec->param_id, param_id);
     unsigned head = rec->stamp.type | (rec->moved ? HEAD_MOVED : 0) | (facts && rec->stamp.job1 ? HEAD_JOB : 0) |
                     (raw ? HEAD_PARAM_RAW : 0) | (has(rec, PM_FIELD_PARAM_ID) && !derived && !raw ? HEAD_PARAM_TEXT : 0);
     pm_buf_byte(out, (uint8_t)head);
@@ -249,11 +243,7 @@ void pm_record_encode(const struct pm_record *rec, struct pm_slice bundle_digest
     if (has(rec, PM_FIELD_BUNDLE)) put_varint(out, rec->bundle);
     if (has(rec, PM_FIELD_MODEL)) put_varint(out, rec->model);
     if (has(rec, PM_FIELD_ENTRYPOINT)) put_varint(out, rec->entrypoint);
-    if (head & HEAD_PARAM_RAW) {
-        uint8_t bytes[32];
-        PM_CHECK(pm_hex_decode(rec->param_id, bytes));
-        pm_buf_bytes(out, bytes, sizeof bytes);
-    }
+    if (head & HEAD_PARAM_RAW) pm_buf_bytes(out, param_id, sizeof param_id);
     if (head & HEAD_PARAM_TEXT) put_text(out, rec->param_id);
     if (has(rec, PM_FIELD_PARAMS)) put_text(out, rec->params);
     if (has(rec, PM_FIELD_SEED)) put_varint(out, rec->seed);
@@ -335,16 +325,12 @@ void pm_outputs_begin(struct pm_buf *out, uint32_t count) { put_varint(out, coun
 /* Per output: varint (name << 1 | packed), varint size, 32 bytes or a text. Matched by pm_outputs_next. */
 void pm_outputs_add(struct pm_buf *out, uint32_t name, int64_t size, struct pm_slice checksum)
 {
-    bool hex = is_hex64(checksum);
-    put_varint(out, (uint64_t)name << 1 | hex);
+    uint8_t bytes[32];
+    bool packed = pack_hex64(checksum, bytes);
+    put_varint(out, (uint64_t)name << 1 | packed);
     put_varint(out, (uint64_t)size);
-    if (hex) {
-        uint8_t bytes[32];
-        PM_CHECK(pm_hex_decode(checksum, bytes));
-        pm_buf_bytes(out, bytes, sizeof bytes);
-    } else {
-        put_text(out, checksum);
-    }
+    if (packed) pm_buf_bytes(out, bytes, sizeof bytes);
+    else put_text(out, checksum);
 }
 
 bool pm_outputs_start(struct pm_slice outputs, struct pm_slice *cursor, uint32_t *ret_count)
