@@ -34,6 +34,13 @@ const struct pm_option pm_options_fresh[] = {
     {0},
 };
 
+/* Ends the description of every query. */
+#define WRAPPED                                                                                                       \
+    "\n\n--format json prints one document, {\"rows\": [...], \"index\": {\"applied\": {PARTITION: OFFSET, ...}, "    \
+    "\"complete\": ...}}. OFFSET is the next one to be applied, as in `provmat stats`. complete is \"yes\" when the " \
+    "index had everything that the log had when it was asked, \"no\" when not, and \"unknown\" when the log could "   \
+    "not be asked."
+
 #define STATUSES "pending|running|succeeded|partial|failed|cancelled"
 
 const struct pm_command_group pm_command_groups[] = {
@@ -107,7 +114,7 @@ const struct pm_command pm_commands[] = {
         .operands_max = 1,
         .takes = PM_TAKES_ROWS | PM_TAKES_FRESH,
         .description = "Prints one row: what the job is, its status, and its results counted by role. JOB is the whole "
-                       "job id or a prefix that only one job has.",
+                       "job id or a prefix that only one job has." WRAPPED,
         .examples = {{"one job", "provmat query job job-7c81d4ef"},
                      {"only the counts", "provmat query job job-7c81d4ef --columns computed,reused,missing"}},
         .run = pm_cmd_query_job,
@@ -117,7 +124,7 @@ const struct pm_command pm_commands[] = {
         .summary = "jobs, newest first, or the jobs that used a result",
         .takes = PM_TAKES_ROWS | PM_TAKES_FRESH,
         .description = "Prints a row a job, newest first_at first. With --result the rows are the jobs of that result "
-                       "and the role each of them has.",
+                       "and the role each of them has." WRAPPED,
         .options = {{"result", 0, PM_OPTION_TEXT, false, "PATH", NULL,
                      "the jobs that computed, reused, failed or expected this result"},
                     {"bundle", 0, PM_OPTION_TEXT, false, "DIGEST-PREFIX", NULL,
@@ -139,7 +146,7 @@ const struct pm_command pm_commands[] = {
         .operands_max = 1,
         .takes = PM_TAKES_ROWS | PM_TAKES_FRESH,
         .description = "Prints one row with everything that is known of a result. PATH is the whole path or a prefix "
-                       "that only one result has.",
+                       "that only one result has." WRAPPED,
         .examples = {{"one result",
                       "provmat query result token/v1/sims/4f446dbc7bd0/fa/05/params_c3e04bb3/seed_2503804040"}},
         .run = pm_cmd_query_result,
@@ -148,10 +155,11 @@ const struct pm_command pm_commands[] = {
         .name = "query results",
         .summary = "results, by job, bundle, target, parameter or path",
         .takes = PM_TAKES_ROWS | PM_TAKES_FRESH,
-        .description = "Prints a row a result, by path. At least one of the filters must be given; when several are, "
-                       "all must hold.\n\n"
-                       "--param NAME=VALUE compares with the parameter's canonical JSON text: beta=0.5; n=1 is not "
-                       "n=1.0; a bare word is a string.",
+        .description =
+            "Prints a row a result, by path: every result, or those for which all filters that are given hold. "
+            "Filters other than --job read through all results.\n\n"
+            "--param NAME=VALUE compares with the parameter's canonical JSON text: beta=0.5; n=1 is not "
+            "n=1.0; a bare word is a string." WRAPPED,
         .options =
             {{"job", 0, PM_OPTION_TEXT, false, "JOB", NULL,
               "the results of this job, with the role that it has for each"},
@@ -175,7 +183,7 @@ const struct pm_command pm_commands[] = {
         .summary = "fields for which the log holds two different values",
         .takes = PM_TAKES_ROWS | PM_TAKES_FRESH,
         .description = "Prints a row a field of a result or job for which events disagree, with each value and the "
-                       "event that carries it. The first value is the one shown as the fact.",
+                       "event that carries it. The first value is the one shown as the fact." WRAPPED,
         .options = {{"class", 0, PM_OPTION_CHOICE, false, "CLASS", "nondeterminism|false_hit|collision",
                      "nondeterminism (same identity, other outputs), false_hit (a reuse claims another identity), "
                      "collision (two identities on one path)"}},

@@ -25,8 +25,7 @@ struct pm_place {
 
 struct pm_query {
     const char *index_dir;
-    const char
-        *log_url; /* NULL: the log that the index remembers; another one is PM_EINDEX as soon as the log is asked */
+    const char *log_url;             /* NULL: the log that the index remembers; another one is PM_EINDEX */
     struct pm_log_options log;       /* mode is ignored; timeout_ms 0: PM_FRESH_TIMEOUT_MS */
     const struct pm_place *at_least; /* records that must have been applied */
     size_t n_at_least;

@@ -8,7 +8,8 @@
 
 #define NEXT_COMMAND "provmat materialize --once"
 
-static bool is_local(const char *url) { return strncmp(url, "local:", 6) == 0; }
+/* Of a URL or an identity. To ask a broker takes time, to ask another log does not. */
+static bool is_kafka(const char *log) { return strncmp(log, "kafka:", 6) == 0; }
 
 /* ---- what the log says ---- */
 struct ends { /* of every partition, in the reading's arena */
@@ -27,6 +28,27 @@ static int read_ends(struct pm_log *log, struct pm_arena *arena, struct ends *re
     return PM_OK;
 }
 
+static int other_log(const struct pm_query *question, const struct pm_index_info *info, const char *found,
+                     struct pm_error *err)
+{
+    return pm_error_set(err, PM_EINDEX,
+                        "%s: the index was made from another log: %s (%s), not %s (%s); name its own --index",
+                        question->index_dir, info->log_url, info->log_identity, question->log_url, found);
+}
+
+/* Without asking: a log of another kind, or another topic. (The same topic may have been reached through other
+ * brokers.) */
+static int check_kind(const struct pm_query *question, const struct pm_index_info *info, struct pm_error *err)
+{
+    if (!question->log_url) return PM_OK;
+    if (is_kafka(question->log_url) && !is_kafka(info->log_identity))
+        return other_log(question, info, "another kind of log", err);
+    const char *named = strrchr(question->log_url, '/'), *made = strrchr(info->log_identity, '/');
+    if (is_kafka(question->log_url) && named && made && strcmp(named, made) != 0)
+        return other_log(question, info, "another topic", err);
+    return PM_OK;
+}
+
 /* PM_EINDEX: the log that was named is not the index's. Every other error: the log could not be asked. */
 static int ask_log(const struct pm_query *question, struct pm_reading *reading, struct ends *ret, struct pm_error *err)
 {
@@ -39,9 +61,7 @@ static int ask_log(const struct pm_query *question, struct pm_reading *reading, 
     PM_TRY(pm_log_open(question->log_url ? question->log_url : info->log_url, &options, &log, err));
     int rc;
     if (strcmp(pm_log_identity(log), info->log_identity) == 0) rc = read_ends(log, &reading->arena, ret, err);
-    else if (question->log_url)
-        rc = pm_error_set(err, PM_EINDEX, "index %s was made from log %s (%s), not from %s (%s)", question->index_dir,
-                          info->log_url, info->log_identity, question->log_url, pm_log_identity(log));
+    else if (question->log_url) rc = other_log(question, info, pm_log_identity(log), err);
     else
         rc = pm_error_set(err, PM_ELOG, "log %s is not the one that the index was made from: it is %s, that was %s",
                           info->log_url, pm_log_identity(log), info->log_identity);
@@ -137,8 +157,10 @@ static bool for_a_person(const struct pm_query *question)
 static bool must_ask(const struct pm_query *question, const struct pm_reading *reading, enum pm_reading_asks asks)
 {
     bool json = question->output.format && strcmp(question->output.format, "json") == 0;
-    const char *url = question->log_url ? question->log_url : reading->info.log_url;
-    return asks == PM_ASK_ALWAYS || question->has_max_lag || json || (for_a_person(question) && is_local(url));
+    bool cheap = !is_kafka(question->log_url ? question->log_url : reading->info.log_url);
+    /* A log that was named is opened, where that is cheap, to see whether it is the right one. */
+    return asks == PM_ASK_ALWAYS || question->has_max_lag || json ||
+           (cheap && (question->log_url || for_a_person(question)));
 }
 
 static int open_reading(const struct pm_query *question, enum pm_reading_asks asks, struct pm_reading *reading,
@@ -148,13 +170,14 @@ static int open_reading(const struct pm_query *question, enum pm_reading_asks as
     bool known = false;
     PM_TRY(pm_index_open(question->index_dir, &reading->index, err));
     PM_TRY(open_snapshot(reading, err));
+    PM_TRY(check_kind(question, &reading->info, err));
     if (must_ask(question, reading, asks)) {
         pm_snapshot_close(reading->snap); /* a broker may take its time: nothing is held meanwhile */
         reading->snap = NULL;
         struct pm_error log_err = {0};
         int rc = ask_log(question, reading, &ends, &log_err);
         known = rc == PM_OK;
-        if (rc == PM_EINDEX || (rc != PM_OK && question->has_max_lag)) {
+        if (rc == PM_EINDEX || rc == PM_EUSAGE || (rc != PM_OK && question->has_max_lag)) {
             /* a log that is not there (any more) is no answer of the index */
             return pm_error_set(err, rc == PM_ENOTFOUND ? PM_ELOG : (enum pm_code)rc, "%s", log_err.text);
         }

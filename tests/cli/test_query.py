@@ -437,10 +437,16 @@ def test_another_log_is_refused_by_name(provmat, behind, local):
     log, at_ = behind
     other = local()
     provmat.emit(other, EVENTS[:1])
-    done = provmat("--index", at_, "--log", other, "query", "jobs", "-f", "json", check=3)
-    assert done.stdout == b""
+    for ask in (["query", "jobs"], ["query", "jobs", "-f", "json"], ["query", "job", "job-a", "--max-lag", "9"], ["stats"]):
+        done = provmat("--index", at_, "--log", other, *ask, check=3)
+        assert done.stdout == b""
+        assert log in done.err
+        assert other in done.err
+    done = provmat("--index", at_, "--log", "kafka://127.0.0.1:1/topic", "query", "jobs", check=3)
     assert log in done.err
-    assert other in done.err
+    assert "kafka://127.0.0.1:1/topic" in done.err
+    assert provmat("--index", at_, "--log", log, "query", "jobs").stdout
+    assert provmat("--index", at_, "--log", "nonsense", "query", "jobs", check=2).stdout == b""
 
 
 def test_no_index(provmat, index):
