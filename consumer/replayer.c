@@ -18,7 +18,7 @@
 
 #define BATCH_OPS_DEFAULT 65536
 #define BATCH_BYTES_MAX ((size_t)32 << 20)
-#define POLL_BYTES_MAX ((size_t)8 << 20)
+#define POLL_BYTES_MAX ((size_t)256 << 10) /* so that a record is still in the cache when it is decoded */
 #define POLL_IDLE_MS 200
 #define POLL_BUSY_MS 5              /* while the writer works anyway */
 #define PARTITIONS_EVERY_US 10000000 /* look for added partitions */
