@@ -190,7 +190,7 @@ static int make(const char *dir, int n_partitions, bool *ret_made, struct pm_err
 {
     PM_TRY(make_dirs(dir, err));
     struct pm_kv *kv;
-    PM_TRY(pm_kv_open(dir, PM_KV_CREATE, &kv, err));
+    PM_TRY(pm_kv_open(dir, PM_KV_SEQUENTIAL | PM_KV_CREATE, &kv, err));
     pthread_mutex_lock(&dbs_lock);
     int rc = make_in(kv, n_partitions, ret_made, err);
     pthread_mutex_unlock(&dbs_lock);
@@ -272,7 +272,7 @@ static int local_open(const char *dir, const struct pm_log_options *options, str
     PM_TRY(check_dir(dir, err));
     if (options->mode == PM_LOG_APPEND) PM_TRY(make(dir, 1, &made, err));
     struct pm_kv *kv;
-    int rc = pm_kv_open(dir, options->mode == PM_LOG_APPEND ? 0 : open_flags(dir), &kv, err);
+    int rc = pm_kv_open(dir, PM_KV_SEQUENTIAL | (options->mode == PM_LOG_APPEND ? 0 : open_flags(dir)), &kv, err);
     if (rc == PM_ENOTFOUND) return pm_error_set(err, rc, "log local:%s does not exist; make it with: provmat log create --log local:%s", dir, dir);
     PM_TRY(rc);
     struct local_log *log = NULL;

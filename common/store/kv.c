@@ -125,7 +125,7 @@ static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm
     kv->ino = st.st_ino;
     kv->references = 1;
     kv->read_only = flags & PM_KV_READ_ONLY;
-    unsigned env_flags = MDB_NORDAHEAD | MDB_NOMEMINIT | MDB_NOTLS | (kv->read_only ? MDB_RDONLY : 0);
+    unsigned env_flags = MDB_NOMEMINIT | MDB_NOTLS | (kv->read_only ? MDB_RDONLY : 0) | (flags & PM_KV_SEQUENTIAL ? 0 : MDB_NORDAHEAD);
     int rc = env_open(dir, env_flags, &kv->env);
     /* A copy in a directory that we may not write to has no writer either: read it without the lock file. */
     if (rc == EACCES && kv->read_only) rc = env_open(dir, env_flags | MDB_NOLOCK, &kv->env);

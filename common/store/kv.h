@@ -18,7 +18,11 @@ struct pm_kv_txn;
 struct pm_kv_cursor;
 typedef unsigned pm_kv_db;
 
-enum pm_kv_open_flags { PM_KV_CREATE = 1, PM_KV_READ_ONLY = 2 };
+enum pm_kv_open_flags {
+    PM_KV_CREATE = 1,
+    PM_KV_READ_ONLY = 2,
+    PM_KV_SEQUENTIAL = 4, /* read from front to back, as a log is: let the system read ahead */
+};
 enum pm_kv_db_flags { PM_KV_DB_CREATE = 1, PM_KV_DB_INTEGER_KEY = 2 }; /* keys are native uint64_t */
 
 /* `dir` is made (0700) with CREATE; without it a missing one is PM_ENOTFOUND. */
