@@ -5,8 +5,10 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import signal
+import struct
 import subprocess
 import threading
 import time
@@ -153,7 +155,8 @@ def test_log_that_is_not_there(provmat, tmp_path, index):
 
 
 def test_broker_that_cannot_be_reached(provmat, index):
-    done = provmat("materialize", "--once", "--log", "kafka://127.0.0.1:1/topic", "--index", index(), check=4, timeout=90)
+    done = provmat("materialize", "--once", "--log", "kafka://127.0.0.1:1/topic", "--index", index(), "-X",
+                   "provmat.timeout.ms=1000", check=4, timeout=90)
     assert_says(done.err, ["127.0.0.1:1"])
 
 
@@ -178,25 +181,27 @@ def test_damaged_files(provmat, small, tmp_path):
             assert done.returncode == 0 or done.err, (name, arguments)
 
 
-def test_verify_finds_a_changed_byte(provmat, local, index, tmp_path):
-    """A path, a job's name and a loss changed behind the program's back."""
+def test_verify_finds_what_was_changed_behind_its_back(provmat, local, index, tmp_path):
+    """A path, one of the two places of a job's name, and a loss."""
     log, at = local(), index()
-    lines = [changed(job_id=f"corruptible-{n % 3}", result=f"some/resultpath/{n}", loss=1.0 + n).decode() for n in range(50)]
+    lines = [changed(job_id=f"corruptible-{n % 3}", result=f"some/resultpath/{n}", loss=1234.5 + n).decode() for n in range(50)]
     provmat.emit(log, lines)
     provmat("materialize", "--once", "--log", log, "--index", at)
     data = open(f"{at}/data.mdb", "rb").read()
-    found = 0
-    for old, new in ((b"resultpath/7", b"resultpath/X"), (b"corruptible-1", b"corruptible-9")):
-        if old not in data:
-            continue
-        copy = f"{tmp_path}/changed{found}"
-        os.makedirs(copy)
-        place = data.rindex(old)
-        open(f"{copy}/data.mdb", "wb").write(data.replace(old, new) if b"result" in old else data[:place] + new + data[place + len(old):])
-        done = provmat("--index", copy, "verify", check=(1, 3))
-        assert done.err, "the first difference is named"
-        found += 1
-    assert found, "the index holds neither text as it is: this test sees nothing"
+    loss, other = struct.pack("<d", 1234.5 + 7), struct.pack("<d", 1234.5 + 70)
+    cases = [("path", data.replace(b"resultpath/7", b"resultpath/X"), ["verify"])]
+    for number in range(data.count(b"corruptible-1")):
+        place = [found.start() for found in re.finditer(b"corruptible-1", data)][number]
+        cases.append((f"name {number}", data[:place] + b"corruptible-9" + data[place + 13:], ["verify"]))
+    cases.append(("loss", data.replace(loss, other), ["verify", "--against-log", "--log", log]))
+    for name, content, command in cases:
+        assert content != data, f"{name}: the index does not hold it as it is, this test sees nothing"
+        copy = f"{tmp_path}/{name}"
+        shutil.copytree(at, copy)
+        open(f"{copy}/data.mdb", "wb").write(content)
+        done = provmat("--index", copy, *command, check=None)
+        assert done.returncode in (1, 3), (name, done.returncode, done.stdout)
+        assert done.err, f"{name}: the first difference is named"
 
 
 # ---- what it survives ----
@@ -204,7 +209,7 @@ def test_killed_at_random_moments(provmat, local, index):
     rng = random.Random(5)
     log, whole, broken = local(), index(), index()
     provmat("log", "create", "--log", log, "--partitions", "3")
-    provmat.emit(log, many_events())
+    provmat.emit(log, many_events(150))
     begin = time.monotonic()
     provmat("materialize", "--once", "--log", log, "--index", whole)
     duration = time.monotonic() - begin
@@ -213,7 +218,7 @@ def test_killed_at_random_moments(provmat, local, index):
         shutil.rmtree(broken, ignore_errors=True)
         for _ in range(4):
             process = provmat.start("materialize", "--once", "--log", log, "--index", broken)
-            time.sleep(rng.random() * duration)
+            time.sleep(rng.random() * 0.8 * duration)
             process.kill()
             process.communicate()
             killed += process.returncode == -signal.SIGKILL
@@ -229,7 +234,7 @@ def test_killed_at_random_moments(provmat, local, index):
 def test_rebuild_killed_leaves_the_old_index(provmat, local, index):
     rng = random.Random(6)
     log, at = local(), index()
-    provmat.emit(log, many_events(20))
+    provmat.emit(log, many_events(60))
     provmat("materialize", "--once", "--log", log, "--index", at)
     want = digests(provmat, at)
     begin = time.monotonic()
@@ -290,17 +295,6 @@ def test_an_index_answers_without_its_log_and_elsewhere(provmat, small, small_da
     assert all(row["ok"] for row in answers.verify())
 
 
-def test_read_only_directory_answers(provmat, small, tmp_path):
-    _, at = small
-    if os.geteuid() == 0:
-        pytest.skip("root writes everywhere")
-    os.chmod(at, 0o500)
-    try:
-        assert provmat("--index", at, "query", "jobs").stdout
-    finally:
-        os.chmod(at, 0o700)
-
-
 def test_several_emitters_at_once(provmat, local, index):
     log, at = local(), index()
     lines = list(many_events(12, 100))
@@ -338,7 +332,10 @@ def test_formats_agree(arguments, provmat, small):
 
     lines = [json.loads(line, parse_float=str, parse_int=str) for line in rows("ndjson").splitlines()]
     whole = json.loads(rows("json"), parse_float=str, parse_int=str)
-    assert (whole["rows"] if isinstance(whole, dict) and "rows" in whole else [whole]) == lines
+    if arguments[0] == "query":
+        assert whole["index"]["complete"] == "yes"
+        whole = whole["rows"]
+    assert (whole if isinstance(whole, list) else [whole]) == lines
     for form, dialect in (("csv", csv.reader(io.StringIO(rows("csv"), newline=""), strict=True)), ("tsv", None)):
         table = list(dialect) if dialect else [line.split("\t") for line in rows("tsv").splitlines()]
         assert table[0] == list(lines[0])

@@ -140,7 +140,7 @@ def test_records_of_transactions_and_other_keys(provmat, kafka, kafka_address, i
 
 def test_broker_that_cannot_be_reached(provmat, index):
     for command in (["materialize", "--once"], ["replay"], ["log", "info"], ["log", "create"]):
-        done = provmat(*command, "--log", "kafka://127.0.0.1:1/topic", "--index", index(), "-X", "socket.connection.setup.timeout.ms=1000",
+        done = provmat(*command, "--log", "kafka://127.0.0.1:1/topic", "--index", index(), "-X", "provmat.timeout.ms=1000",
                        check=4, timeout=90)
         assert "127.0.0.1:1" in done.err, done.err
 

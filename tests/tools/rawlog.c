@@ -16,6 +16,8 @@ static int die(const char *what, const struct pm_error *err)
     return 1;
 }
 
+static int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
+
 /* "null" -> NULL pointer, "-" -> empty, else hex decoded in place */
 static struct pm_slice unhex(char *text)
 {
@@ -24,11 +26,8 @@ static struct pm_slice unhex(char *text)
     if (strcmp(text, "-") == 0)
         return (struct pm_slice){"", 0};
     size_t n = strlen(text) / 2;
-    for (size_t i = 0; i < n; i++) {
-        unsigned byte = 0;
-        sscanf(text + 2 * i, "%2x", &byte);
-        text[i] = (char)byte;
-    }
+    for (size_t i = 0; i < n; i++)
+        text[i] = (char)(digit(text[2 * i]) << 4 | digit(text[2 * i + 1]));
     return (struct pm_slice){text, n};
 }
 

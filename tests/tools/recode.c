@@ -53,14 +53,14 @@ static void canonical(struct pm_slice line)
     struct pm_error err;
     if (pm_schema_canonical(line, &out, &err) == PM_OK)
         printf("%.*s %016" PRIx64 "\n", (int)out.len, out.ptr, pm_schema_crc64(pm_buf_slice(&out)));
-    else
-        printf("error: %s\n", err.text);
+    else printf("error: %s\n", err.text);
 }
 
 static void schemas(void)
 {
     for (int type = 0; type < PM_EVENT_TYPE_COUNT; type++)
-        printf("%s %016" PRIx64 "\n", pm_event_type_name((enum pm_event_type)type), pm_schema_fingerprint((enum pm_event_type)type));
+        printf("%s %016" PRIx64 "\n", pm_event_type_name((enum pm_event_type)type),
+               pm_schema_fingerprint((enum pm_event_type)type));
 }
 
 int main(int argc, char **argv)
