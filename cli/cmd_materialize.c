@@ -23,8 +23,7 @@ int pm_cmd_materialize(struct pm_cli *cli, struct pm_error *err)
     if (options.log_url) options.codec = pm_cli_codec_options(cli, options.log_url);
     if (!once) pm_cli_note(cli, "following the log into %s; SIGINT (Ctrl-C) ends it", cli->index_dir);
     int64_t started_us = pm_time_monotonic_us();
-    PM_TRY(pm_materialize(&options, once, &result, err));
-    pm_progress_clear();
+    PM_TRY(pm_consume_end(pm_materialize(&options, once, &result, err), err));
     double seconds = (double)(pm_time_monotonic_us() - started_us) / 1e6;
     pm_cli_note(cli, "%s record%s applied in %.1f s, %s of them to the quarantine%s",
                 pm_count_format(result.applied, applied), result.applied == 1 ? "" : "s", seconds,

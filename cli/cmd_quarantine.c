@@ -147,8 +147,7 @@ int pm_cmd_quarantine_retry(struct pm_cli *cli, struct pm_error *err)
     struct pm_consumer_options options = pm_consume_options(cli, true);
     uint64_t applied = 0, left = 0;
     char applied_text[32], left_text[32];
-    PM_TRY(pm_quarantine_retry(&options, &applied, &left, err));
-    pm_progress_clear();
+    PM_TRY(pm_consume_end(pm_quarantine_retry(&options, &applied, &left, err), err));
     pm_cli_note(cli, "%s applied, %s left in the quarantine", pm_count_format(applied, applied_text),
                 pm_count_format(left, left_text));
     return left ? pm_error_set(err, PM_EFORMAT, "%s", "") : PM_OK;

@@ -31,8 +31,7 @@ int pm_cmd_rebuild(struct pm_cli *cli, struct pm_error *err)
     struct pm_consumer_result result = {0};
     char applied[32], quarantined[32];
     int64_t started_us = pm_time_monotonic_us();
-    int rc = pm_rebuild(&options, view, until_us, &result, err);
-    pm_progress_clear();
+    int rc = pm_consume_end(pm_rebuild(&options, view, until_us, &result, err), err);
     if (options.stop && *options.stop) {
         pm_cli_note(cli, "stopped; the index is as it was");
         pm_signals_end();

@@ -1,5 +1,6 @@
 /* cmd_verify.c: `provmat verify`: one row a view. */
 #include "cli/consume.h"
+#include "cli/signals.h"
 #include "query/output.h"
 
 static const struct pm_column columns[] = {
@@ -35,8 +36,8 @@ static int verify(struct pm_cli *cli, struct verify *v, struct pm_error *err)
 {
     struct pm_consumer_options options = pm_consume_options(cli, true);
     struct pm_error found = {0};
-    int rc = pm_verify(&options, pm_cli_flag(cli, "against-log"), add_row, v, &found);
-    pm_progress_clear();
+    int rc = pm_consume_end(pm_verify(&options, pm_cli_flag(cli, "against-log"), add_row, v, &found), &found);
+    pm_signals_end(); /* half a check is no answer */
     if (rc != PM_OK && rc != PM_EDIFFERS) return pm_error_set(err, (enum pm_code)rc, "%s", found.text);
     if (v->rc != PM_OK) return pm_error_set(err, (enum pm_code)v->rc, "%s", v->err.text);
     PM_TRY(pm_rows_print(v->rows, stdout, NULL, err));

@@ -24,3 +24,11 @@ struct pm_consumer_options pm_consume_options(struct pm_cli *cli, bool with_sign
         .arg = cli,
     };
 }
+
+int pm_consume_end(int rc, struct pm_error *err)
+{
+    pm_progress_clear();
+    if (rc != PM_ENOTFOUND) return rc;
+    err->code = PM_ELOG;
+    return PM_ELOG;
+}

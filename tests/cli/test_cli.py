@@ -503,3 +503,10 @@ def test_sources_and_table_agree(commands):
         assert any(f"int {name}(" in text for text in sources.values()), name
     for file, text in sources.items():
         assert "int pm_cmd_" in text, file
+
+
+@pytest.mark.parametrize("arguments", [["materialize", "--once"], ["rebuild"], ["replay"], ["log", "info"]])
+def test_a_log_that_is_not_there_is_exit_4(provmat, index, tmp_path, arguments):
+    log = f"local:{tmp_path}/nowhere"
+    done = provmat(*arguments, "--log", log, "--index", index(), check=4)
+    assert log in done.err and "provmat log create" in done.err and done.stdout == b""
