@@ -39,7 +39,7 @@ fmt:
 	$(Q)clang-format -i --style=file $(FMT_SRCS)
 
 bench: all $(BENCH_BINS)
-	$(Q)bench/run $(BENCH)
+	$(Q)bench/run $(if $(SIZE),--size $(SIZE)) $(BENCH)
 
 demo: all
 	$(Q)PROVMAT=build/provmat examples/demo
@@ -68,7 +68,7 @@ make asan             the tests under AddressSanitizer and UBSan; asan-unit: the
 make coverage         the tests, and the share of lines that they reach
 make lint             the rules of the house: arrows between folders, headers, style
 make fmt              clang-format over everything
-make bench            the benchmark; BENCH="--events 1000000" for a smaller one
+make bench            the benchmark; SIZE=10M for the size of the goals, BENCH="--only local" for parts
 make unit ONLY=DIR    the unit test program of tests/unit/DIR alone
 make man completions  manual pages and shell completions, from the program's own table
 make dist             build/provmat-$(VERSION).tar.gz
