@@ -1,4 +1,5 @@
-/* array.c: arrays of an event, kept as their Avro bytes: walked in place, built in an arena. Any thread; the arena belongs to one. */
+/* array.c: arrays of an event, kept as their Avro bytes: walked in place, built in an arena. Any thread; the arena
+ * belongs to one. */
 #include "common/base/check.h"
 #include "common/event/avro_bytes.h"
 
@@ -7,8 +8,8 @@ struct pm_array_iter pm_array_iter(struct pm_array array)
     return (struct pm_array_iter){.ptr = array.raw.ptr, .end = array.raw.ptr ? array.raw.ptr + array.raw.len : NULL};
 }
 
-/* Enters the next block when the current one is used up; false at the end. The bytes have been checked, so a reader that fails here is a
- * broken promise of the program. */
+/* Enters the next block when the current one is used up; false at the end. The bytes have been checked, so a reader
+ * that fails here is a broken promise of the program. */
 static bool more(struct pm_array_iter *it, struct pm_avro_fault *fault)
 {
     if (it->left > 0) return true;

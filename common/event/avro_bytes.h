@@ -1,8 +1,9 @@
-/* avro_bytes.h: Avro's binary primitives, read with bounds and written without: zigzag numbers, strings, doubles. Private to the codec
- * (array.c, avro_codec.c, avro_slow.c). Everything is inline: a record is some thirty of these and each is a few instructions.
+/* avro_bytes.h: Avro's binary primitives, read with bounds and written without: zigzag numbers, strings, doubles.
+ * Private to the codec (array.c, avro_codec.c, avro_slow.c). Everything is inline: a record is some thirty of these and
+ * each is a few instructions.
  *
- * A reader takes `p`..`end` and returns the byte after what it read. When the bytes are malformed it notes why in *fault and returns
- * NULL; what it was to set is then undefined. Any thread. */
+ * A reader takes `p`..`end` and returns the byte after what it read. When the bytes are malformed it notes why in
+ * *fault and returns NULL; what it was to set is then undefined. Any thread. */
 #ifndef PM_EVENT_AVRO_BYTES_H
 #define PM_EVENT_AVRO_BYTES_H
 
@@ -36,8 +37,8 @@ struct pm_avro_fault {
 /* "field \"loss\" at byte 17 of 30: ..." into err, as PM_EFORMAT; `start` is the first byte of the record's body. */
 int pm_avro_fault_error(const struct pm_avro_fault *fault, const uint8_t *start, struct pm_error *err);
 
-__attribute__((cold, noinline)) static const uint8_t *pm_avro_fail(struct pm_avro_fault *fault, enum pm_avro_why why, int64_t value,
-                                                                   const uint8_t *at, const uint8_t *end)
+__attribute__((cold, noinline)) static const uint8_t *pm_avro_fail(struct pm_avro_fault *fault, enum pm_avro_why why,
+                                                                   int64_t value, const uint8_t *at, const uint8_t *end)
 {
     fault->why = why;
     fault->value = value;
@@ -49,9 +50,10 @@ __attribute__((cold, noinline)) static const uint8_t *pm_avro_fail(struct pm_avr
 #define PM_LIKELY(cond) __builtin_expect(!!(cond), 1)
 #define PM_AVRO_INLINE static inline __attribute__((always_inline))
 
-/* A number of any length, one byte after the other; the way when fewer than eight bytes are left or it has nine or ten. */
-__attribute__((noinline)) static const uint8_t *pm_avro_get_long_slow(const uint8_t *p, const uint8_t *end, int64_t *ret,
-                                                                      struct pm_avro_fault *fault)
+/* A number of any length, one byte after the other; the way when fewer than eight bytes are left or it has nine or ten.
+ */
+__attribute__((noinline)) static const uint8_t *pm_avro_get_long_slow(const uint8_t *p, const uint8_t *end,
+                                                                      int64_t *ret, struct pm_avro_fault *fault)
 {
     const uint8_t *at = p;
     uint64_t raw = 0;
@@ -68,19 +70,29 @@ __attribute__((noinline)) static const uint8_t *pm_avro_get_long_slow(const uint
     return pm_avro_fail(fault, PM_AVRO_LONG, 0, at, end);
 }
 
-/* A number that is most often one byte or two: lengths, counts, branches. */
-PM_AVRO_INLINE const uint8_t *pm_avro_get_long(const uint8_t *p, const uint8_t *end, int64_t *ret, struct pm_avro_fault *fault)
+/* A number that is most often one to three bytes: counts, sizes, durations. */
+PM_AVRO_INLINE const uint8_t *pm_avro_get_long(const uint8_t *p, const uint8_t *end, int64_t *ret,
+                                               struct pm_avro_fault *fault)
 {
-    if (PM_LIKELY(end - p >= 2)) {
+    if (PM_LIKELY(end - p >= 3)) {
         uint64_t raw = p[0];
         if (PM_LIKELY(raw < 0x80)) {
             *ret = pm_unzigzag(raw);
             return p + 1;
         }
-        if (PM_LIKELY(p[1] < 0x80)) {
-            *ret = pm_unzigzag((raw & 0x7f) | (uint64_t)p[1] << 7);
+        raw = (raw & 0x7f) | (uint64_t)p[1] << 7;
+        if (raw < 0x4000) {
+            *ret = pm_unzigzag(raw);
             return p + 2;
         }
+        raw = (raw & 0x3fff) | (uint64_t)p[2] << 14;
+        if (PM_LIKELY(raw < 0x200000)) {
+            *ret = pm_unzigzag(raw);
+            return p + 3;
+        }
+    } else if (PM_LIKELY(p < end && *p < 0x80)) { /* the last byte or two of a record */
+        *ret = pm_unzigzag(*p);
+        return p + 1;
     }
     int64_t value; /* of its own, so that *ret can stay in a register */
     p = pm_avro_get_long_slow(p, end, &value, fault);
@@ -96,13 +108,14 @@ PM_AVRO_INLINE uint64_t pm_avro_join_groups(uint64_t w)
     return (w & 0x000000000fffffffu) | (w & 0x0fffffff00000000u) >> 4;
 }
 
-/* Where a value begins follows from the length of the one before it, so a record is one long chain of loads. The two readers below cut it
- * where a length is most often the same: the processor then goes on from a constant that it only has to verify. The compiler must not see
- * that the constant equals what it would have computed. */
+/* Where a value begins follows from the length of the one before it, so a record is one long chain of loads. The two
+ * readers below cut it where a length is most often the same: the processor then goes on from a constant that it only
+ * has to verify. The compiler must not see that the constant equals what it would have computed. */
 #define PM_AVRO_FORESEEN(number) __asm__("" : "+r"(number))
 
 /* A number that is most often long: times (eight bytes from 1987 to 2112) and seeds (five, nine or ten). */
-PM_AVRO_INLINE const uint8_t *pm_avro_get_big(const uint8_t *p, const uint8_t *end, int64_t *ret, struct pm_avro_fault *fault)
+PM_AVRO_INLINE const uint8_t *pm_avro_get_big(const uint8_t *p, const uint8_t *end, int64_t *ret,
+                                              struct pm_avro_fault *fault)
 {
     if (PM_LIKELY(end - p >= PM_AVRO_LONG_BYTES)) {
         const uint64_t tops = 0x8080808080808080u;
@@ -137,15 +150,16 @@ PM_AVRO_INLINE const uint8_t *pm_avro_get_big(const uint8_t *p, const uint8_t *e
 }
 
 /* The text that begins at `p`, its length's number being at `at`. As unsigned a negative length is beyond any end. */
-PM_AVRO_INLINE const uint8_t *pm_avro_get_bytes(const uint8_t *at, const uint8_t *p, const uint8_t *end, uint64_t len, struct pm_slice *ret,
-                                                struct pm_avro_fault *fault)
+PM_AVRO_INLINE const uint8_t *pm_avro_get_bytes(const uint8_t *at, const uint8_t *p, const uint8_t *end, uint64_t len,
+                                                struct pm_slice *ret, struct pm_avro_fault *fault)
 {
     if (!PM_LIKELY(len <= (uint64_t)(end - p))) return pm_avro_fail(fault, PM_AVRO_LENGTH, (int64_t)len, at, end);
     *ret = pm_slice(p, (size_t)len);
     return p + len;
 }
 
-PM_AVRO_INLINE const uint8_t *pm_avro_get_text(const uint8_t *p, const uint8_t *end, struct pm_slice *ret, struct pm_avro_fault *fault)
+PM_AVRO_INLINE const uint8_t *pm_avro_get_text(const uint8_t *p, const uint8_t *end, struct pm_slice *ret,
+                                               struct pm_avro_fault *fault)
 {
     if (PM_LIKELY(end - p >= 2)) {
         uint64_t len = p[0];
@@ -168,7 +182,8 @@ PM_AVRO_INLINE const uint8_t *pm_avro_get_text(const uint8_t *p, const uint8_t *
     return PM_LIKELY(text) ? pm_avro_get_bytes(p, text, end, (uint64_t)len, ret, fault) : NULL;
 }
 
-PM_AVRO_INLINE const uint8_t *pm_avro_get_double(const uint8_t *p, const uint8_t *end, double *ret, struct pm_avro_fault *fault)
+PM_AVRO_INLINE const uint8_t *pm_avro_get_double(const uint8_t *p, const uint8_t *end, double *ret,
+                                                 struct pm_avro_fault *fault)
 {
     if (!PM_LIKELY(end - p >= 8)) return pm_avro_fail(fault, PM_AVRO_CUT, 0, p, end);
     uint64_t bits;
@@ -179,10 +194,7 @@ PM_AVRO_INLINE const uint8_t *pm_avro_get_double(const uint8_t *p, const uint8_t
 }
 
 /* The writers need PM_AVRO_LONG_BYTES of room for a number; the caller has made it. */
-PM_AVRO_INLINE uint8_t *pm_avro_put_long(uint8_t *out, int64_t value)
-{
-    return pm_varint_put(out, pm_zigzag(value));
-}
+PM_AVRO_INLINE uint8_t *pm_avro_put_long(uint8_t *out, int64_t value) { return pm_varint_put(out, pm_zigzag(value)); }
 
 PM_AVRO_INLINE uint8_t *pm_avro_put_text(uint8_t *out, struct pm_slice text)
 {

@@ -1,8 +1,10 @@
-/* avro_codec.c: an event's record body, read and written directly: one decoder and one encoder for each type, straight code made from
- * fields.def, no loop over a schema, no allocation while reading. The general ways (another writer's schema, another framing) end here too, by
- * being re-encoded into this form (avro_slow.c). Any thread. Wire format: docs/formats/event.md.
+/* avro_codec.c: an event's record body, read and written directly: one decoder and one encoder for each type, straight
+ * code made from fields.def, no loop over a schema, no allocation while reading. The general ways (another writer's
+ * schema, another framing) end here too, by being re-encoded into this form (avro_slow.c). Any thread. Wire format:
+ * docs/formats/event.md.
  *
- * Each KIND of fields.def has a get_KIND (bytes -> member) and, beside it, a size_KIND and a put_KIND (member -> bytes). */
+ * Each KIND of fields.def has a get_KIND (bytes -> member) and, beside it, a size_KIND and a put_KIND (member ->
+ * bytes). */
 #include <stdio.h>
 
 #include "common/base/check.h"
@@ -10,7 +12,8 @@
 
 /* ---- enums: the index of the symbol ---- */
 
-PM_AVRO_INLINE const uint8_t *get_symbol(const uint8_t *p, const uint8_t *end, unsigned count, unsigned *ret, struct pm_avro_fault *fault)
+PM_AVRO_INLINE const uint8_t *get_symbol(const uint8_t *p, const uint8_t *end, unsigned count, unsigned *ret,
+                                         struct pm_avro_fault *fault)
 {
     int64_t at;
     const uint8_t *next = pm_avro_get_long(p, end, &at, fault);
@@ -20,20 +23,24 @@ PM_AVRO_INLINE const uint8_t *get_symbol(const uint8_t *p, const uint8_t *end, u
     return next;
 }
 
-#define ENUM_KIND(KIND, type, last)                                                                                \
-    PM_AVRO_INLINE const uint8_t *get_##KIND(const uint8_t *p, const uint8_t *end, type *ret, struct pm_avro_fault *fault) \
-    {                                                                                                              \
-        unsigned at = 0;                                                                                           \
-        p = get_symbol(p, end, (last) + 1, &at, fault);                                                            \
-        if (PM_LIKELY(p)) *ret = (type)at;                                                                         \
-        return p;                                                                                                  \
-    }                                                                                                              \
-    PM_AVRO_INLINE size_t size_##KIND(const type *value)                                                           \
-    {                                                                                                              \
-        PM_CHECK((unsigned)*value <= (last));                                                                      \
-        return PM_AVRO_LONG_BYTES;                                                                                 \
-    }                                                                                                              \
-    PM_AVRO_INLINE uint8_t *put_##KIND(uint8_t *out, const type *value) { return pm_avro_put_long(out, (int64_t)*value); }
+#define ENUM_KIND(KIND, type, last)                                                           \
+    PM_AVRO_INLINE const uint8_t *get_##KIND(const uint8_t *p, const uint8_t *end, type *ret, \
+                                             struct pm_avro_fault *fault)                     \
+    {                                                                                         \
+        unsigned at = 0;                                                                      \
+        p = get_symbol(p, end, (last) + 1, &at, fault);                                       \
+        if (PM_LIKELY(p)) *ret = (type)at;                                                    \
+        return p;                                                                             \
+    }                                                                                         \
+    PM_AVRO_INLINE size_t size_##KIND(const type *value)                                      \
+    {                                                                                         \
+        PM_CHECK((unsigned)*value <= (last));                                                 \
+        return PM_AVRO_LONG_BYTES;                                                            \
+    }                                                                                         \
+    PM_AVRO_INLINE uint8_t *put_##KIND(uint8_t *out, const type *value)                       \
+    {                                                                                         \
+        return pm_avro_put_long(out, (int64_t)*value);                                        \
+    }
 
 ENUM_KIND(KIND, enum pm_kind, PM_KIND_AGG)
 ENUM_KIND(SOURCE, enum pm_source, PM_SOURCE_JOB)
@@ -86,7 +93,8 @@ PM_AVRO_INLINE uint8_t *put_SEED(uint8_t *out, const uint64_t *value) { return p
 
 /* ---- the record Failure ---- */
 
-PM_AVRO_INLINE const uint8_t *get_FAILURE(const uint8_t *p, const uint8_t *end, struct pm_failure *ret, struct pm_avro_fault *fault)
+PM_AVRO_INLINE const uint8_t *get_FAILURE(const uint8_t *p, const uint8_t *end, struct pm_failure *ret,
+                                          struct pm_avro_fault *fault)
 {
     p = pm_avro_get_text(p, end, &ret->type, fault);
     if (PM_LIKELY(p)) p = pm_avro_get_text(p, end, &ret->message, fault);
@@ -131,10 +139,11 @@ PM_AVRO_INLINE const uint8_t *skip_double(const uint8_t *p, const uint8_t *end, 
     return pm_avro_get_double(p, end, &value, fault);
 }
 
-/* Block headers: a positive count, or a negative one and the block's size in bytes. *ret_block_end is the end that the size gives, else NULL.
- * `item_bytes_min` times the count must fit into what is left, so that a small record cannot claim much work. */
-PM_AVRO_INLINE const uint8_t *get_block(const uint8_t *p, const uint8_t *end, size_t item_bytes_min, uint32_t total, int64_t *ret_count,
-                                        const uint8_t **ret_block_end, struct pm_avro_fault *fault)
+/* Block headers: a positive count, or a negative one and the block's size in bytes. *ret_block_end is the end that the
+ * size gives, else NULL. `item_bytes_min` times the count must fit into what is left, so that a small record cannot
+ * claim much work. */
+PM_AVRO_INLINE const uint8_t *get_block(const uint8_t *p, const uint8_t *end, size_t item_bytes_min, uint32_t total,
+                                        int64_t *ret_count, const uint8_t **ret_block_end, struct pm_avro_fault *fault)
 {
     int64_t count, size;
     const uint8_t *next = pm_avro_get_long(p, end, &count, fault);
@@ -149,34 +158,36 @@ PM_AVRO_INLINE const uint8_t *get_block(const uint8_t *p, const uint8_t *end, si
         if (count < -PM_ARRAY_ITEMS_MAX) return pm_avro_fail(fault, PM_AVRO_COUNT, count, p, end);
         count = -count;
     }
-    if (!PM_LIKELY(count <= PM_ARRAY_ITEMS_MAX - (int64_t)total && (uint64_t)count * item_bytes_min <= (uint64_t)(end - next)))
+    if (!PM_LIKELY(count <= PM_ARRAY_ITEMS_MAX - (int64_t)total &&
+                   (uint64_t)count * item_bytes_min <= (uint64_t)(end - next)))
         return pm_avro_fail(fault, PM_AVRO_COUNT, count, p, end);
     *ret_count = count;
     return next;
 }
 
-#define ARRAY_KIND(KIND, skip, item_bytes_min)                                                                     \
-    PM_AVRO_INLINE const uint8_t *get_##KIND(const uint8_t *p, const uint8_t *end, struct pm_array *ret, struct pm_avro_fault *fault) \
-    {                                                                                                              \
-        const uint8_t *start = p;                                                                                  \
-        uint32_t total = 0;                                                                                        \
-        for (;;) {                                                                                                 \
-            const uint8_t *block_end, *block = p;                                                                  \
-            int64_t count = 0;                                                                                     \
-            p = get_block(p, end, item_bytes_min, total, &count, &block_end, fault);                               \
-            if (!PM_LIKELY(p)) return NULL;                                                                        \
-            if (count == 0) break;                                                                                 \
-            const uint8_t *items = p;                                                                              \
-            for (int64_t i = 0; i < count; i++) {                                                                  \
-                p = skip(p, end, fault);                                                                           \
-                if (!PM_LIKELY(p)) return NULL;                                                                    \
-            }                                                                                                      \
+#define ARRAY_KIND(KIND, skip, item_bytes_min)                                                                         \
+    PM_AVRO_INLINE const uint8_t *get_##KIND(const uint8_t *p, const uint8_t *end, struct pm_array *ret,               \
+                                             struct pm_avro_fault *fault)                                              \
+    {                                                                                                                  \
+        const uint8_t *start = p;                                                                                      \
+        uint32_t total = 0;                                                                                            \
+        for (;;) {                                                                                                     \
+            const uint8_t *block_end, *block = p;                                                                      \
+            int64_t count = 0;                                                                                         \
+            p = get_block(p, end, item_bytes_min, total, &count, &block_end, fault);                                   \
+            if (!PM_LIKELY(p)) return NULL;                                                                            \
+            if (count == 0) break;                                                                                     \
+            const uint8_t *items = p;                                                                                  \
+            for (int64_t i = 0; i < count; i++) {                                                                      \
+                p = skip(p, end, fault);                                                                               \
+                if (!PM_LIKELY(p)) return NULL;                                                                        \
+            }                                                                                                          \
             if (block_end && p != block_end) return pm_avro_fail(fault, PM_AVRO_BLOCK, block_end - items, block, end); \
-            total += (uint32_t)count;                                                                              \
-        }                                                                                                          \
-        ret->count = total;                                                                                        \
-        ret->raw = pm_slice(start, (size_t)(p - start));                                                           \
-        return p;                                                                                                  \
+            total += (uint32_t)count;                                                                                  \
+        }                                                                                                              \
+        ret->count = total;                                                                                            \
+        ret->raw = pm_slice(start, (size_t)(p - start));                                                               \
+        return p;                                                                                                      \
     }
 
 ARRAY_KIND(TEXTS, skip_text, 1)
@@ -184,7 +195,8 @@ ARRAY_KIND(DOUBLES, skip_double, 8)
 ARRAY_KIND(OUTPUTS, skip_output, 3)
 #define get_PATHS get_TEXTS
 
-/* Is `array` one block with a positive count? Then no other follows, since its count is all there is; what is written is always this form. */
+/* Is `array` one block with a positive count? Then no other follows, since its count is all there is; what is written
+ * is always this form. */
 PM_AVRO_INLINE bool one_block(const struct pm_array *array)
 {
     struct pm_avro_fault fault;
@@ -204,7 +216,8 @@ static __attribute__((noinline)) uint8_t *merge_texts(uint8_t *out, const struct
 {
     struct pm_slice text;
     if (array->count) out = pm_avro_put_long(out, array->count);
-    for (struct pm_array_iter it = pm_array_iter(*array); pm_array_next_text(&it, &text);) out = pm_avro_put_text(out, text);
+    for (struct pm_array_iter it = pm_array_iter(*array); pm_array_next_text(&it, &text);)
+        out = pm_avro_put_text(out, text);
     *out++ = 0;
     return out;
 }
@@ -213,7 +226,8 @@ static __attribute__((noinline)) uint8_t *merge_doubles(uint8_t *out, const stru
 {
     double value;
     if (array->count) out = pm_avro_put_long(out, array->count);
-    for (struct pm_array_iter it = pm_array_iter(*array); pm_array_next_double(&it, &value);) out = pm_avro_put_double(out, value);
+    for (struct pm_array_iter it = pm_array_iter(*array); pm_array_next_double(&it, &value);)
+        out = pm_avro_put_double(out, value);
     *out++ = 0;
     return out;
 }
@@ -231,12 +245,12 @@ static __attribute__((noinline)) uint8_t *merge_outputs(uint8_t *out, const stru
     return out;
 }
 
-#define ARRAY_PUT(KIND, merge)                                                                                     \
-    PM_AVRO_INLINE uint8_t *put_##KIND(uint8_t *out, const struct pm_array *array)                                 \
-    {                                                                                                              \
-        if (!PM_LIKELY(one_block(array))) return merge(out, array);                                                \
-        memcpy(out, array->raw.ptr, array->raw.len);                                                               \
-        return out + array->raw.len;                                                                               \
+#define ARRAY_PUT(KIND, merge)                                                     \
+    PM_AVRO_INLINE uint8_t *put_##KIND(uint8_t *out, const struct pm_array *array) \
+    {                                                                              \
+        if (!PM_LIKELY(one_block(array))) return merge(out, array);                \
+        memcpy(out, array->raw.ptr, array->raw.len);                               \
+        return out + array->raw.len;                                               \
     }
 ARRAY_PUT(TEXTS, merge_texts)
 ARRAY_PUT(DOUBLES, merge_doubles)
@@ -246,7 +260,8 @@ ARRAY_PUT(OUTPUTS, merge_outputs)
 /* ---- decoders ---- */
 
 /* A union ["null", T]: branch 0 or 1, one byte unless a foreign writer pads it. */
-PM_AVRO_INLINE const uint8_t *get_branch(const uint8_t *p, const uint8_t *end, bool *ret_present, struct pm_avro_fault *fault)
+PM_AVRO_INLINE const uint8_t *get_branch(const uint8_t *p, const uint8_t *end, bool *ret_present,
+                                         struct pm_avro_fault *fault)
 {
     if (PM_LIKELY(p < end && (*p & ~2) == 0)) {
         *ret_present = *p;
@@ -260,44 +275,45 @@ PM_AVRO_INLINE const uint8_t *get_branch(const uint8_t *p, const uint8_t *end, b
     return next;
 }
 
-#define GET(m, KIND)                                                                                               \
-    p = get_##KIND(p, end, &ev->m, fault);                                                                         \
-    if (!PM_LIKELY(p)) goto malformed;                                                                             \
+#define GET(m, KIND)                       \
+    p = get_##KIND(p, end, &ev->m, fault); \
+    if (!PM_LIKELY(p)) goto malformed;     \
     has |= PM_HAS(m);
 #define GET_REQUIRED(m, KIND) GET(m, KIND)
-#define GET_OPTIONAL(m, KIND)                                                                                      \
-    bool present_##m = false;                                                                                            \
-    p = get_branch(p, end, &present_##m, fault);                                                                   \
-    if (!PM_LIKELY(p)) goto malformed;                                                                             \
-    if (present_##m) {                                                                                             \
-        GET(m, KIND)                                                                                               \
+#define GET_OPTIONAL(m, KIND)                    \
+    bool present_##m = false;                    \
+    p = get_branch(p, end, &present_##m, fault); \
+    if (!PM_LIKELY(p)) goto malformed;           \
+    if (present_##m) {                           \
+        GET(m, KIND)                             \
     }
 
-/* `field` is a constant at each place, set only so that the one exit knows where it came from; the compiler keeps it off the good path. */
-#define PM_EVENT_BEGIN(TYPE, fn, name)                                                                             \
-    static int decode_##fn(struct pm_slice body, struct pm_event *ev, struct pm_avro_fault *fault)              \
-    {                                                                                                              \
-        const uint8_t *p = (const uint8_t *)body.ptr, *end = p + body.len;                                         \
-        const char *field;                                                                                         \
+/* `field` is a constant at each place, set only so that the one exit knows where it came from; the compiler keeps it
+ * off the good path. */
+#define PM_EVENT_BEGIN(TYPE, fn, name)                                                             \
+    static int decode_##fn(struct pm_slice body, struct pm_event *ev, struct pm_avro_fault *fault) \
+    {                                                                                              \
+        const uint8_t *p = (const uint8_t *)body.ptr, *end = p + body.len;                         \
+        const char *field;                                                                         \
         uint64_t has = 0;
-#define PM_FIELD(m, name, KIND, PRESENCE)                                                                          \
-    {                                                                                                              \
-        field = name;                                                                                              \
-        GET_##PRESENCE(m, KIND)                                                                                    \
+#define PM_FIELD(m, name, KIND, PRESENCE) \
+    {                                     \
+        field = name;                     \
+        GET_##PRESENCE(m, KIND)           \
     }
-#define PM_EVENT_END(TYPE, fn, name)                                                                               \
-        if (!PM_LIKELY(p == end)) {                                                                                \
-            fault->at = p;                                                                                         \
-            fault->end = end;                                                                                      \
-            fault->field = NULL; /* bytes left over */                                                             \
-            return PM_EFORMAT;                                                                                     \
-        }                                                                                                          \
-        ev->type = PM_##TYPE;                                                                                      \
-        ev->has = has;                                                                                             \
-        return PM_OK;                                                                                              \
-    malformed:                                                                                                     \
-        fault->field = field;                                                                                      \
-        return PM_EFORMAT;                                                                                         \
+#define PM_EVENT_END(TYPE, fn, name)               \
+    if (!PM_LIKELY(p == end)) {                    \
+        fault->at = p;                             \
+        fault->end = end;                          \
+        fault->field = NULL; /* bytes left over */ \
+        return PM_EFORMAT;                         \
+    }                                              \
+    ev->type = PM_##TYPE;                          \
+    ev->has = has;                                 \
+    return PM_OK;                                  \
+    malformed:                                     \
+    fault->field = field;                          \
+    return PM_EFORMAT;                             \
     }
 #include "common/event/fields.def"
 
@@ -311,12 +327,20 @@ int pm_avro_fault_error(const struct pm_avro_fault *fault, const uint8_t *start,
     switch (fault->why) {
     case PM_AVRO_CUT: snprintf(why, sizeof why, "the record is cut"); break;
     case PM_AVRO_LONG: snprintf(why, sizeof why, "a number longer than %d bytes", PM_AVRO_LONG_BYTES); break;
-    case PM_AVRO_LENGTH: snprintf(why, sizeof why, "length %lld where %zu bytes are left (the record is cut, or not of this schema)", value, left); break;
+    case PM_AVRO_LENGTH:
+        snprintf(why, sizeof why, "length %lld where %zu bytes are left (the record is cut, or not of this schema)",
+                 value, left);
+        break;
     case PM_AVRO_BRANCH: snprintf(why, sizeof why, "union branch %lld, which the schema does not have", value); break;
     case PM_AVRO_SYMBOL: snprintf(why, sizeof why, "enum index %lld, which the schema does not have", value); break;
     case PM_AVRO_BOOL: snprintf(why, sizeof why, "boolean byte %lld, which is neither 0 nor 1", value); break;
-    case PM_AVRO_COUNT: snprintf(why, sizeof why, "array count %lld where %zu bytes are left (at most %d items)", value, left, PM_ARRAY_ITEMS_MAX); break;
-    case PM_AVRO_BLOCK: snprintf(why, sizeof why, "array block of %lld bytes that its items do not fill exactly", value); break;
+    case PM_AVRO_COUNT:
+        snprintf(why, sizeof why, "array count %lld where %zu bytes are left (at most %d items)", value, left,
+                 PM_ARRAY_ITEMS_MAX);
+        break;
+    case PM_AVRO_BLOCK:
+        snprintf(why, sizeof why, "array block of %lld bytes that its items do not fill exactly", value);
+        break;
     case PM_AVRO_DEPTH: snprintf(why, sizeof why, "nesting deeper than %lld", value); break;
     }
     return pm_error_set(err, PM_EFORMAT, "field \"%s\" at byte %zu of %zu: %s", fault->field, at, size, why);
@@ -328,8 +352,10 @@ int pm_event_decode(enum pm_event_type type, struct pm_slice body, struct pm_eve
     int rc = PM_EFORMAT;
     if (!body.ptr) body = pm_slice("", 0);
     switch (type) {
-#define PM_EVENT_BEGIN(TYPE, fn, name)                                                                             \
-    case PM_##TYPE: rc = decode_##fn(body, ret, &fault); break;
+#define PM_EVENT_BEGIN(TYPE, fn, name)       \
+    case PM_##TYPE:                          \
+        rc = decode_##fn(body, ret, &fault); \
+        break;
 #include "common/event/fields.def"
     case PM_EVENT_TYPE_COUNT: PM_CHECK(!"an event type");
     }
@@ -340,47 +366,47 @@ int pm_event_decode(enum pm_event_type type, struct pm_slice body, struct pm_eve
 
 /* ---- encoders: room for the longest form is made once, then the bytes are written without further checks ---- */
 
-#define SIZE_REQUIRED(m, KIND)                                                                                     \
-    PM_CHECK(pm_event_has(ev, PM_HAS(m)));                                                                         \
+#define SIZE_REQUIRED(m, KIND)             \
+    PM_CHECK(pm_event_has(ev, PM_HAS(m))); \
     size += size_##KIND(&ev->m);
 #define SIZE_OPTIONAL(m, KIND) size += 1 + (pm_event_has(ev, PM_HAS(m)) ? size_##KIND(&ev->m) : 0);
-#define PM_EVENT_BEGIN(TYPE, fn, name)                                                                             \
-    static size_t size_##fn(const struct pm_event *ev)                                                           \
-    {                                                                                                              \
+#define PM_EVENT_BEGIN(TYPE, fn, name)                 \
+    static size_t size_##fn(const struct pm_event *ev) \
+    {                                                  \
         size_t size = 0;
 #define PM_FIELD(m, name, KIND, PRESENCE) SIZE_##PRESENCE(m, KIND)
-#define PM_EVENT_END(TYPE, fn, name)                                                                               \
-        return size;                                                                                               \
+#define PM_EVENT_END(TYPE, fn, name) \
+    return size;                     \
     }
 #include "common/event/fields.def"
 
 #define PUT_REQUIRED(m, KIND) out = put_##KIND(out, &ev->m);
-#define PUT_OPTIONAL(m, KIND)                                                                                      \
-    if (pm_event_has(ev, PM_HAS(m))) {                                                                             \
-        *out++ = 2; /* branch 1, zigzag */                                                                         \
-        out = put_##KIND(out, &ev->m);                                                                             \
-    } else {                                                                                                       \
-        *out++ = 0;                                                                                                \
+#define PUT_OPTIONAL(m, KIND)              \
+    if (pm_event_has(ev, PM_HAS(m))) {     \
+        *out++ = 2; /* branch 1, zigzag */ \
+        out = put_##KIND(out, &ev->m);     \
+    } else {                               \
+        *out++ = 0;                        \
     }
-#define PM_EVENT_BEGIN(TYPE, fn, name)                                                                             \
-    static uint8_t *encode_##fn(uint8_t *out, const struct pm_event *ev)                                         \
+#define PM_EVENT_BEGIN(TYPE, fn, name)                                   \
+    static uint8_t *encode_##fn(uint8_t *out, const struct pm_event *ev) \
     {
 #define PM_FIELD(m, name, KIND, PRESENCE) PUT_##PRESENCE(m, KIND)
-#define PM_EVENT_END(TYPE, fn, name)                                                                               \
-        return out;                                                                                                \
+#define PM_EVENT_END(TYPE, fn, name) \
+    return out;                      \
     }
 #include "common/event/fields.def"
 
 void pm_event_encode(const struct pm_event *ev, struct pm_buf *buf)
 {
     switch (ev->type) {
-#define PM_EVENT_BEGIN(TYPE, fn, name)                                                                             \
-    case PM_##TYPE: {                                                                                              \
-        pm_buf_reserve(buf, size_##fn(ev));                                                                      \
-        char *end = (char *)encode_##fn((uint8_t *)buf->ptr + buf->len, ev);                                     \
-        buf->len = (size_t)(end - buf->ptr);                                                                       \
-        PM_CHECK(buf->len <= buf->cap);                                                                            \
-        return;                                                                                                    \
+#define PM_EVENT_BEGIN(TYPE, fn, name)                                       \
+    case PM_##TYPE: {                                                        \
+        pm_buf_reserve(buf, size_##fn(ev));                                  \
+        char *end = (char *)encode_##fn((uint8_t *)buf->ptr + buf->len, ev); \
+        buf->len = (size_t)(end - buf->ptr);                                 \
+        PM_CHECK(buf->len <= buf->cap);                                      \
+        return;                                                              \
     }
 #include "common/event/fields.def"
     case PM_EVENT_TYPE_COUNT: break;

@@ -1,9 +1,10 @@
-/* avro_slow.c: the one door to Avro C. Foreign record -> our own bounds check along the writer's schema -> Avro C's generic value -> members
- * of an event by name -> our own bytes. A writer belongs to one thread.
+/* avro_slow.c: the one door to Avro C. Foreign record -> our own bounds check along the writer's schema -> Avro C's
+ * generic value -> members of an event by name -> our own bytes. A writer belongs to one thread.
  *
- * Two things about Avro C (1.11) shape this file. It believes lengths: a record of six bytes can make it allocate gigabytes and leak them,
- * so no byte reaches it unchecked. And its resolved readers and writers know no defaults (a field that the writer lacks ends them), so fields
- * are matched here, from fields.def, and only reading generic values is left to it. */
+ * Two things about Avro C (1.11) shape this file. It believes lengths: a record of six bytes can make it allocate
+ * gigabytes and leak them, so no byte reaches it unchecked. And its resolved readers and writers know no defaults (a
+ * field that the writer lacks ends them), so fields are matched here, from fields.def, and only reading generic values
+ * is left to it. */
 #include "common/event/avro_slow.h"
 
 #include <avro.h>
@@ -57,7 +58,8 @@ static const uint8_t *walk_blocks(struct walk *walk, avro_schema_t items, bool k
         if (count < 0) {
             p = pm_avro_get_long(p, walk->end, &size, walk->fault);
             if (!p) return NULL;
-            if ((uint64_t)size > (uint64_t)(walk->end - p)) return pm_avro_fail(walk->fault, PM_AVRO_LENGTH, size, block, walk->end);
+            if ((uint64_t)size > (uint64_t)(walk->end - p))
+                return pm_avro_fail(walk->fault, PM_AVRO_LENGTH, size, block, walk->end);
             block_end = p + size;
         }
         if (count < -walk->items_left || count > walk->items_left)
@@ -132,11 +134,13 @@ static int mismatch(const char *field, const char *expected, avro_value_t *value
 static avro_value_t inside(avro_value_t value)
 {
     avro_value_t branch;
-    while (avro_value_get_type(&value) == AVRO_UNION && avro_value_get_current_branch(&value, &branch) == 0) value = branch;
+    while (avro_value_get_type(&value) == AVRO_UNION && avro_value_get_current_branch(&value, &branch) == 0)
+        value = branch;
     return value;
 }
 
-static int take_TEXT(const char *field, avro_value_t *value, struct pm_arena *arena, struct pm_slice *ret, struct pm_error *err)
+static int take_TEXT(const char *field, avro_value_t *value, struct pm_arena *arena, struct pm_slice *ret,
+                     struct pm_error *err)
 {
     (void)arena;
     const void *ptr = NULL;
@@ -147,7 +151,8 @@ static int take_TEXT(const char *field, avro_value_t *value, struct pm_arena *ar
         *ret = pm_slice(text, size - 1); /* Avro C counts the zero it puts behind */
         return PM_OK;
     }
-    if (avro_value_get_type(value) != AVRO_BYTES || avro_value_get_bytes(value, &ptr, &size)) return mismatch(field, "string", value, err);
+    if (avro_value_get_type(value) != AVRO_BYTES || avro_value_get_bytes(value, &ptr, &size))
+        return mismatch(field, "string", value, err);
     *ret = pm_slice(ptr, size);
     return PM_OK;
 }
@@ -157,12 +162,14 @@ static int take_LONG(const char *field, avro_value_t *value, struct pm_arena *ar
     (void)arena;
     int32_t narrow;
     if (avro_value_get_type(value) == AVRO_INT64 && avro_value_get_long(value, ret) == 0) return PM_OK;
-    if (avro_value_get_type(value) != AVRO_INT32 || avro_value_get_int(value, &narrow)) return mismatch(field, "long", value, err);
+    if (avro_value_get_type(value) != AVRO_INT32 || avro_value_get_int(value, &narrow))
+        return mismatch(field, "long", value, err);
     *ret = narrow;
     return PM_OK;
 }
 
-static int take_SEED(const char *field, avro_value_t *value, struct pm_arena *arena, uint64_t *ret, struct pm_error *err)
+static int take_SEED(const char *field, avro_value_t *value, struct pm_arena *arena, uint64_t *ret,
+                     struct pm_error *err)
 {
     int64_t seed;
     PM_TRY(take_LONG(field, value, arena, &seed, err));
@@ -170,7 +177,8 @@ static int take_SEED(const char *field, avro_value_t *value, struct pm_arena *ar
     return PM_OK;
 }
 
-static int take_DOUBLE(const char *field, avro_value_t *value, struct pm_arena *arena, double *ret, struct pm_error *err)
+static int take_DOUBLE(const char *field, avro_value_t *value, struct pm_arena *arena, double *ret,
+                       struct pm_error *err)
 {
     int64_t integer;
     float narrow;
@@ -188,27 +196,30 @@ static int take_DOUBLE(const char *field, avro_value_t *value, struct pm_arena *
 static int take_symbol(const char *field, avro_value_t *value, struct pm_slice *ret, struct pm_error *err)
 {
     int at;
-    if (avro_value_get_type(value) != AVRO_ENUM || avro_value_get_enum(value, &at)) return mismatch(field, "enum", value, err);
+    if (avro_value_get_type(value) != AVRO_ENUM || avro_value_get_enum(value, &at))
+        return mismatch(field, "enum", value, err);
     *ret = pm_slice_cstr(avro_schema_enum_get(avro_value_get_schema(value), at));
     return PM_OK;
 }
 
-#define TAKE_ENUM(KIND, type, parse)                                                                               \
-    static int take_##KIND(const char *field, avro_value_t *value, struct pm_arena *arena, type *ret, struct pm_error *err) \
-    {                                                                                                              \
-        (void)arena;                                                                                               \
-        struct pm_slice symbol;                                                                                    \
-        PM_TRY(take_symbol(field, value, &symbol, err));                                                           \
-        if (parse(symbol, ret)) return PM_OK;                                                                      \
-        return pm_error_set(err, PM_ESCHEMA, "field \"%s\": the writer's symbol \"%.*s\" is not known here", field,  \
-                            PM_SLICE_ARG(symbol));                                                                 \
+#define TAKE_ENUM(KIND, type, parse)                                                                                \
+    static int take_##KIND(const char *field, avro_value_t *value, struct pm_arena *arena, type *ret,               \
+                           struct pm_error *err)                                                                    \
+    {                                                                                                               \
+        (void)arena;                                                                                                \
+        struct pm_slice symbol;                                                                                     \
+        PM_TRY(take_symbol(field, value, &symbol, err));                                                            \
+        if (parse(symbol, ret)) return PM_OK;                                                                       \
+        return pm_error_set(err, PM_ESCHEMA, "field \"%s\": the writer's symbol \"%.*s\" is not known here", field, \
+                            PM_SLICE_ARG(symbol));                                                                  \
     }
 TAKE_ENUM(KIND, enum pm_kind, pm_kind_parse)
 TAKE_ENUM(SOURCE, enum pm_source, pm_source_parse)
 TAKE_ENUM(STATUS, enum pm_status, pm_status_parse)
 
 /* A field of a record inside the event's record, by name. */
-static int take_member(const char *field, avro_value_t *record, const char *name, avro_value_t *ret, struct pm_error *err)
+static int take_member(const char *field, avro_value_t *record, const char *name, avro_value_t *ret,
+                       struct pm_error *err)
 {
     avro_value_t member;
     if (avro_value_get_type(record) != AVRO_RECORD) return mismatch(field, "record", record, err);
@@ -218,7 +229,8 @@ static int take_member(const char *field, avro_value_t *record, const char *name
     return PM_OK;
 }
 
-static int take_FAILURE(const char *field, avro_value_t *value, struct pm_arena *arena, struct pm_failure *ret, struct pm_error *err)
+static int take_FAILURE(const char *field, avro_value_t *value, struct pm_arena *arena, struct pm_failure *ret,
+                        struct pm_error *err)
 {
     avro_value_t member;
     int retryable;
@@ -233,7 +245,8 @@ static int take_FAILURE(const char *field, avro_value_t *value, struct pm_arena 
     return PM_OK;
 }
 
-static int take_output(const char *field, avro_value_t *value, struct pm_arena *arena, struct pm_output *ret, struct pm_error *err)
+static int take_output(const char *field, avro_value_t *value, struct pm_arena *arena, struct pm_output *ret,
+                       struct pm_error *err)
 {
     avro_value_t member;
     PM_TRY(take_member(field, value, "name", &member, err));
@@ -244,21 +257,22 @@ static int take_output(const char *field, avro_value_t *value, struct pm_arena *
     return take_TEXT(field, &member, arena, &ret->checksum, err);
 }
 
-#define TAKE_ARRAY(KIND, type, take, make)                                                                         \
-    static int take_##KIND(const char *field, avro_value_t *value, struct pm_arena *arena, struct pm_array *ret, struct pm_error *err) \
-    {                                                                                                              \
-        size_t count;                                                                                              \
-        if (avro_value_get_type(value) != AVRO_ARRAY || avro_value_get_size(value, &count))                        \
-            return mismatch(field, "array", value, err);                                                           \
-        type *items = pm_arena_alloc(arena, (count + 1) * sizeof *items);                                          \
-        for (size_t i = 0; i < count; i++) {                                                                       \
-            avro_value_t item;                                                                                     \
-            PM_CHECK(avro_value_get_by_index(value, i, &item, NULL) == 0);                                         \
-            item = inside(item);                                                                                   \
-            PM_TRY(take(field, &item, arena, &items[i], err));                                                     \
-        }                                                                                                          \
-        *ret = make(arena, items, (uint32_t)count); /* the walk has counted at most PM_ARRAY_ITEMS_MAX */          \
-        return PM_OK;                                                                                              \
+#define TAKE_ARRAY(KIND, type, take, make)                                                                       \
+    static int take_##KIND(const char *field, avro_value_t *value, struct pm_arena *arena, struct pm_array *ret, \
+                           struct pm_error *err)                                                                 \
+    {                                                                                                            \
+        size_t count;                                                                                            \
+        if (avro_value_get_type(value) != AVRO_ARRAY || avro_value_get_size(value, &count))                      \
+            return mismatch(field, "array", value, err);                                                         \
+        type *items = pm_arena_alloc(arena, (count + 1) * sizeof *items);                                        \
+        for (size_t i = 0; i < count; i++) {                                                                     \
+            avro_value_t item;                                                                                   \
+            PM_CHECK(avro_value_get_by_index(value, i, &item, NULL) == 0);                                       \
+            item = inside(item);                                                                                 \
+            PM_TRY(take(field, &item, arena, &items[i], err));                                                   \
+        }                                                                                                        \
+        *ret = make(arena, items, (uint32_t)count); /* the walk has counted at most PM_ARRAY_ITEMS_MAX */        \
+        return PM_OK;                                                                                            \
     }
 TAKE_ARRAY(TEXTS, struct pm_slice, take_TEXT, pm_array_of_texts)
 TAKE_ARRAY(DOUBLES, double, take_DOUBLE, pm_array_of_doubles)
@@ -273,8 +287,8 @@ TAKE_ARRAY(OUTPUTS, struct pm_output, take_output, pm_array_of_outputs)
 enum { OPTIONAL, REQUIRED };
 
 /* The value of a member's field; *ret_present is false when the writer's schema or this record has none. */
-static int find_value(const struct pm_writer *writer, avro_value_t *record, enum pm_member member, const char *field, bool required,
-                      avro_value_t *ret, bool *ret_present, struct pm_error *err)
+static int find_value(const struct pm_writer *writer, avro_value_t *record, enum pm_member member, const char *field,
+                      bool required, avro_value_t *ret, bool *ret_present, struct pm_error *err)
 {
     avro_value_t value;
     int at = writer->field_at[member];
@@ -283,43 +297,48 @@ static int find_value(const struct pm_writer *writer, avro_value_t *record, enum
     PM_CHECK(avro_value_get_by_index(record, (size_t)at, &value, NULL) == 0);
     *ret = inside(value);
     if (avro_value_get_type(ret) != AVRO_NULL) *ret_present = true;
-    else if (required) return pm_error_set(err, PM_ESCHEMA, "field \"%s\" is required and the writer's value is null", field);
+    else if (required)
+        return pm_error_set(err, PM_ESCHEMA, "field \"%s\" is required and the writer's value is null", field);
     return PM_OK;
 }
 
-#define PM_EVENT_BEGIN(TYPE, fn, name)                                                                             \
-    static int take_##fn(const struct pm_writer *writer, avro_value_t *record, struct pm_arena *arena, struct pm_event *ev, \
-                           struct pm_error *err)                                                                   \
-    {                                                                                                              \
-        avro_value_t value;                                                                                        \
-        bool present;                                                                                              \
+#define PM_EVENT_BEGIN(TYPE, fn, name)                                                                 \
+    static int take_##fn(const struct pm_writer *writer, avro_value_t *record, struct pm_arena *arena, \
+                         struct pm_event *ev, struct pm_error *err)                                    \
+    {                                                                                                  \
+        avro_value_t value;                                                                            \
+        bool present;                                                                                  \
         *ev = (struct pm_event){.type = PM_##TYPE};
-#define PM_FIELD(m, name, KIND, PRESENCE)                                                                          \
-        PM_TRY(find_value(writer, record, PM_M_##m, name, PRESENCE, &value, &present, err));                       \
-        if (present) {                                                                                             \
-            PM_TRY(take_##KIND(name, &value, arena, &ev->m, err));                                                 \
-            ev->has |= PM_HAS(m);                                                                                  \
-        }
-#define PM_EVENT_END(TYPE, type, name)                                                                             \
-        return PM_OK;                                                                                              \
+#define PM_FIELD(m, name, KIND, PRESENCE)                                                \
+    PM_TRY(find_value(writer, record, PM_M_##m, name, PRESENCE, &value, &present, err)); \
+    if (present) {                                                                       \
+        PM_TRY(take_##KIND(name, &value, arena, &ev->m, err));                           \
+        ev->has |= PM_HAS(m);                                                            \
+    }
+#define PM_EVENT_END(TYPE, type, name) \
+    return PM_OK;                      \
     }
 #include "common/event/fields.def"
 
-static int take_event(const struct pm_writer *writer, avro_value_t *record, struct pm_arena *arena, struct pm_event *ev, struct pm_error *err)
+static int take_event(const struct pm_writer *writer, avro_value_t *record, struct pm_arena *arena, struct pm_event *ev,
+                      struct pm_error *err)
 {
+    int rc = PM_ESCHEMA;
     switch (writer->type) {
-#define PM_EVENT_BEGIN(TYPE, fn, name)                                                                             \
-    case PM_##TYPE: return take_##fn(writer, record, arena, ev, err);
+#define PM_EVENT_BEGIN(TYPE, fn, name)                  \
+    case PM_##TYPE:                                     \
+        rc = take_##fn(writer, record, arena, ev, err); \
+        break;
 #include "common/event/fields.def"
-    case PM_EVENT_TYPE_COUNT: break;
+    case PM_EVENT_TYPE_COUNT: PM_CHECK(!"an event type");
     }
-    PM_CHECK(!"an event type");
-    return PM_OK;
+    return rc;
 }
 
 /* ---- writers ---- */
 
-static int find_field(struct pm_writer *writer, enum pm_member member, const char *field, bool required, struct pm_error *err)
+static int find_field(struct pm_writer *writer, enum pm_member member, const char *field, bool required,
+                      struct pm_error *err)
 {
     writer->field_at[member] = avro_schema_record_field_get_index(writer->schema, field);
     if (writer->field_at[member] >= 0 || !required) return PM_OK;
@@ -347,13 +366,15 @@ static int open_schema(struct pm_writer *writer, struct pm_slice json, struct pm
         return pm_error_set(err, PM_ESCHEMA, "not an Avro schema: %s", avro_strerror());
     }
     if (avro_typeof(writer->schema) != AVRO_RECORD)
-        return pm_error_set(err, PM_ESCHEMA, "the writer's schema is %s, not a record", avro_schema_type_name(writer->schema));
+        return pm_error_set(err, PM_ESCHEMA, "the writer's schema is %s, not a record",
+                            avro_schema_type_name(writer->schema));
     const char *name = avro_schema_name(writer->schema);
     if (!pm_event_type_parse(pm_slice_cstr(name), &writer->type))
         return pm_error_set(err, PM_ESCHEMA, "the writer's record \"%s\" is none of the event types", name);
     PM_TRY(find_fields(writer, err));
     writer->iface = avro_generic_class_from_schema(writer->schema);
-    if (!writer->iface) return pm_error_set(err, PM_ESCHEMA, "Avro C cannot read the writer's schema: %s", avro_strerror());
+    if (!writer->iface)
+        return pm_error_set(err, PM_ESCHEMA, "Avro C cannot read the writer's schema: %s", avro_strerror());
     return PM_OK;
 }
 
@@ -401,8 +422,8 @@ static int read_value(struct pm_slice body, avro_value_t *value, struct pm_error
     return failed ? pm_error_set(err, PM_EFORMAT, "Avro C: %s", avro_strerror()) : PM_OK;
 }
 
-int pm_writer_translate(struct pm_writer *writer, struct pm_slice body, struct pm_arena *arena, struct pm_slice *ret_body,
-                        struct pm_error *err)
+int pm_writer_translate(struct pm_writer *writer, struct pm_slice body, struct pm_arena *arena,
+                        struct pm_slice *ret_body, struct pm_error *err)
 {
     if (!body.ptr) body = pm_slice("", 0);
     PM_TRY(check_bytes(writer, body, err));

@@ -20,11 +20,12 @@
 #include "common/event/registry.h"
 #include "common/event/schema.h"
 
-#define WRITERS_MAX 1024               /* schemas known beside the built-in ones: files, and ids of the registry */
+#define WRITERS_MAX 1024 /* schemas known beside the built-in ones: files, and ids of the registry */
 #define SCHEMA_FILE_BYTES_MAX 1048576
-#define UNKNOWN_ID_TTL_US 10000000     /* how long an id that the registry did not have is not asked for again */
+#define UNKNOWN_ID_TTL_US 10000000 /* how long an id that the registry did not have is not asked for again */
 
-/* Who wrote a record: a built-in schema (writer NULL), a foreign one that resolves, or one that does not (code and why). */
+/* Who wrote a record: a built-in schema (writer NULL), a foreign one that resolves, or one that does not (code and
+ * why). */
 struct source {
     uint64_t key; /* fingerprint or registry id */
     enum pm_event_type type;
@@ -65,7 +66,8 @@ static void sources_release(struct sources *sources)
 
 static struct source *sources_find(struct sources *sources, uint64_t key)
 {
-    if (sources->last < sources->count && sources->items[sources->last].key == key) return &sources->items[sources->last];
+    if (sources->last < sources->count && sources->items[sources->last].key == key)
+        return &sources->items[sources->last];
     for (size_t i = 0; i < sources->count; i++) {
         if (sources->items[i].key != key) continue;
         sources->last = i;
@@ -74,7 +76,8 @@ static struct source *sources_find(struct sources *sources, uint64_t key)
     return NULL;
 }
 
-/* Room for a new one: at the end, or, when all is full (garbage that looks like ids), in the place of the oldest that may be forgotten. */
+/* Room for a new one: at the end, or, when all is full (garbage that looks like ids), in the place of the oldest that
+ * may be forgotten. */
 static struct source *sources_add(struct sources *sources, uint64_t key)
 {
     size_t at = sources->count;
@@ -86,7 +89,8 @@ static struct source *sources_add(struct sources *sources, uint64_t key)
         }
         source_release(&sources->items[at]);
     } else {
-        if ((at & (at - 1)) == 0) sources->items = pm_realloc(sources->items, (at ? 2 * at : 1) * sizeof *sources->items);
+        if ((at & (at - 1)) == 0)
+            sources->items = pm_realloc(sources->items, (at ? 2 * at : 1) * sizeof *sources->items);
         sources->count++;
     }
     sources->items[at] = (struct source){.key = key};
@@ -126,7 +130,8 @@ static int read_file(const char *path, struct pm_buf *out, struct pm_error *err)
     return PM_OK;
 }
 
-/* A file that is no schema, or resolves to none of ours, is a mistake of whoever put it there: said at the start, not at the first record. */
+/* A file that is no schema, or resolves to none of ours, is a mistake of whoever put it there: said at the start, not
+ * at the first record. */
 static int load_file(struct pm_codec *codec, const char *name, struct pm_error *err)
 {
     PM_CLEANUP(pm_buf_release) struct pm_buf path = {0};
@@ -140,7 +145,8 @@ static int load_file(struct pm_codec *codec, const char *name, struct pm_error *
         return pm_error_set(err, PM_EUSAGE, "schema file %s: %s", path.ptr, why.text);
     if (pm_schema_find(fingerprint, &type) || sources_find(&codec->files, fingerprint)) return PM_OK;
     if (codec->files.count == WRITERS_MAX)
-        return pm_error_set(err, PM_EUSAGE, "schema directory %s holds more than %d schemas", codec->schema_dir, WRITERS_MAX);
+        return pm_error_set(err, PM_EUSAGE, "schema directory %s holds more than %d schemas", codec->schema_dir,
+                            WRITERS_MAX);
     struct source *source = sources_add(&codec->files, fingerprint);
     source_resolve(source, text);
     return source->code == PM_OK ? PM_OK : pm_error_set(err, PM_EUSAGE, "schema file %s: %s", path.ptr, source->why);
@@ -149,7 +155,9 @@ static int load_file(struct pm_codec *codec, const char *name, struct pm_error *
 static int load_directory(struct pm_codec *codec, struct pm_error *err)
 {
     DIR *dir = opendir(codec->schema_dir);
-    if (!dir) return pm_error_set(err, PM_EUSAGE, "could not open schema directory %s: %s", codec->schema_dir, strerror(errno));
+    if (!dir)
+        return pm_error_set(err, PM_EUSAGE, "could not open schema directory %s: %s", codec->schema_dir,
+                            strerror(errno));
     int rc = PM_OK;
     for (struct dirent *entry; rc == PM_OK && (entry = readdir(dir));) {
         size_t len = strlen(entry->d_name);
@@ -163,7 +171,8 @@ static int load_directory(struct pm_codec *codec, struct pm_error *err)
 
 static int open_parts(struct pm_codec *codec, const struct pm_codec_options *options, struct pm_error *err)
 {
-    if (options->registry_url) PM_TRY(pm_registry_open(options->registry_url, options->registry_ca_file, &codec->registry, err));
+    if (options->registry_url)
+        PM_TRY(pm_registry_open(options->registry_url, options->registry_ca_file, &codec->registry, err));
     if (options->registry_topic) codec->topic = pm_strdup(options->registry_topic);
     if (!options->schema_dir) return PM_OK;
     codec->schema_dir = pm_strdup(options->schema_dir);
@@ -201,8 +210,11 @@ static int find_fingerprint(struct pm_codec *codec, uint64_t fingerprint, struct
 {
     *ret = sources_find(&codec->files, fingerprint);
     if (*ret) return PM_OK;
-    return pm_error_set(err, PM_ESCHEMA, "schema fingerprint %016llx is unknown (put the writer's schema as *.avsc into %s, then: provmat quarantine retry)",
-                        (unsigned long long)fingerprint, codec->schema_dir ? codec->schema_dir : "a directory and set provmat.schemas to it");
+    return pm_error_set(err, PM_ESCHEMA,
+                        "schema fingerprint %016llx is unknown (put the writer's schema as *.avsc into %s, then: "
+                        "provmat quarantine retry)",
+                        (unsigned long long)fingerprint,
+                        codec->schema_dir ? codec->schema_dir : "a directory and set provmat.schemas to it");
 }
 
 /* Asks the registry for an id that is not known yet. */
@@ -211,7 +223,8 @@ static int learn_id(struct pm_codec *codec, uint32_t id, struct source **ret, st
     struct pm_error why = {0};
     pm_buf_clear(&codec->scratch);
     int rc = pm_registry_schema(codec->registry, id, &codec->scratch, &why);
-    if (rc != PM_OK && rc != PM_ENOTFOUND && rc != PM_ESCHEMA) return pm_error_set(err, rc, "schema id %u: %s", id, why.text);
+    if (rc != PM_OK && rc != PM_ENOTFOUND && rc != PM_ESCHEMA)
+        return pm_error_set(err, rc, "schema id %u: %s", id, why.text);
     struct source *source = sources_add(&codec->ids, id);
     if (rc == PM_OK) {
         source_resolve(source, pm_buf_slice(&codec->scratch));
@@ -227,7 +240,9 @@ static int learn_id(struct pm_codec *codec, uint32_t id, struct source **ret, st
 static int find_id(struct pm_codec *codec, uint32_t id, struct source **ret, struct pm_error *err)
 {
     if (!codec->registry)
-        return pm_error_set(err, PM_ESCHEMA, "schema id %u cannot be looked up: set schema.registry.url, then: provmat quarantine retry", id);
+        return pm_error_set(err, PM_ESCHEMA,
+                            "schema id %u cannot be looked up: set schema.registry.url, then: provmat quarantine retry",
+                            id);
     struct source *source = sources_find(&codec->ids, id);
     if (source && source->forget_at_us && source->forget_at_us <= pm_time_monotonic_us()) {
         size_t at = (size_t)(source - codec->ids.items);
@@ -241,18 +256,21 @@ static int find_id(struct pm_codec *codec, uint32_t id, struct source **ret, str
     return PM_OK;
 }
 
-static int decode_from(struct source *source, struct pm_slice body, struct pm_arena *arena, struct pm_event *ret, struct pm_error *err)
+static int decode_from(struct source *source, struct pm_slice body, struct pm_arena *arena, struct pm_event *ret,
+                       struct pm_error *err)
 {
     if (source->writer) PM_TRY(pm_writer_translate(source->writer, body, arena, &body, err));
     return pm_event_decode(source->type, body, ret, err);
 }
 
-static int decode_frame(struct pm_codec *codec, const struct pm_frame *frame, struct pm_arena *arena, struct pm_event *ret, struct pm_error *err)
+static int decode_frame(struct pm_codec *codec, const struct pm_frame *frame, struct pm_arena *arena,
+                        struct pm_event *ret, struct pm_error *err)
 {
     struct source *source = NULL;
     enum pm_event_type type;
     if (frame->kind == PM_FRAME_SINGLE_OBJECT) {
-        if (__builtin_expect(pm_schema_find(frame->fingerprint, &type), 1)) return pm_event_decode(type, frame->body, ret, err);
+        if (__builtin_expect(pm_schema_find(frame->fingerprint, &type), 1))
+            return pm_event_decode(type, frame->body, ret, err);
         PM_TRY(find_fingerprint(codec, frame->fingerprint, &source, err));
     } else {
         PM_TRY(find_id(codec, frame->schema_id, &source, err));
@@ -266,8 +284,10 @@ int pm_codec_decode(struct pm_codec *codec, struct pm_slice value, int64_t defau
     struct pm_frame frame;
     PM_TRY(pm_frame_read(value, &frame, err));
     if (frame.body.len > PM_EVENT_BYTES_MAX)
-        return pm_error_set(err, PM_ELIMIT, "the record has %zu bytes; an event has at most %d", frame.body.len, PM_EVENT_BYTES_MAX);
-    if (frame.kind == PM_FRAME_JSON) return pm_event_from_json(frame.body, default_at_us, arena, ret, err); /* checks by itself */
+        return pm_error_set(err, PM_ELIMIT, "the record has %zu bytes; an event has at most %d", frame.body.len,
+                            PM_EVENT_BYTES_MAX);
+    if (frame.kind == PM_FRAME_JSON)
+        return pm_event_from_json(frame.body, default_at_us, arena, ret, err); /* checks by itself */
     PM_TRY(decode_frame(codec, &frame, arena, ret, err));
     return pm_event_check(ret, err);
 }
@@ -298,5 +318,6 @@ int pm_codec_encode(struct pm_codec *codec, const struct pm_event *ev, struct pm
     if (out->len - body <= PM_EVENT_BYTES_MAX) return PM_OK;
     size_t bytes = out->len - body;
     out->len = start;
-    return pm_error_set(err, PM_ELIMIT, "the event has %zu bytes as a record; at most %d are allowed", bytes, PM_EVENT_BYTES_MAX);
+    return pm_error_set(err, PM_ELIMIT, "the event has %zu bytes as a record; at most %d are allowed", bytes,
+                        PM_EVENT_BYTES_MAX);
 }

@@ -12,14 +12,17 @@
 static __attribute__((cold)) int refuse(struct pm_slice value, struct pm_error *err)
 {
     if (value.len == 0)
-        return pm_error_set(err, PM_EFORMAT, "the value is empty (a tombstone means nothing here: events are never deleted from the log)");
+        return pm_error_set(
+            err, PM_EFORMAT,
+            "the value is empty (a tombstone means nothing here: events are never deleted from the log)");
     size_t shown = value.len < SHOWN_BYTES ? value.len : SHOWN_BYTES;
     char hex[2 * SHOWN_BYTES];
     pm_hex_encode(value.ptr, shown, hex);
     const char *what = "begins like none of: c301 (Avro single object), 00 (schema registry id), '{' (JSON)";
     uint8_t first = (uint8_t)value.ptr[0];
     if (first == 0x00) what = "is cut inside 00 and the 4-byte schema registry id";
-    if (first == 0xc3 && (shown < 2 || value.ptr[1] == 0x01)) what = "is cut inside c301 and the 8-byte schema fingerprint";
+    if (first == 0xc3 && (shown < 2 || value.ptr[1] == 0x01))
+        what = "is cut inside c301 and the 8-byte schema fingerprint";
     return pm_error_set(err, PM_EFORMAT, "the value of %zu bytes (%.*s%s) %s", value.len, (int)(2 * shown), hex,
                         shown < value.len ? "..." : "", what);
 }
@@ -27,7 +30,8 @@ static __attribute__((cold)) int refuse(struct pm_slice value, struct pm_error *
 static bool is_json(struct pm_slice value)
 {
     size_t blanks = 0;
-    while (blanks < value.len && (value.ptr[blanks] == ' ' || (value.ptr[blanks] >= '\t' && value.ptr[blanks] <= '\r'))) blanks++;
+    while (blanks < value.len && (value.ptr[blanks] == ' ' || (value.ptr[blanks] >= '\t' && value.ptr[blanks] <= '\r')))
+        blanks++;
     return blanks < value.len && value.ptr[blanks] == '{';
 }
 

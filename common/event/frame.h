@@ -1,5 +1,5 @@
-/* frame.h: what stands before an Avro record in a log value and says which schema wrote it. Any thread. Described byte by byte in
- * docs/formats/event.md. */
+/* frame.h: what stands before an Avro record in a log value and says which schema wrote it. Any thread. Described byte
+ * by byte in docs/formats/event.md. */
 #ifndef PM_EVENT_FRAME_H
 #define PM_EVENT_FRAME_H
 
@@ -12,9 +12,9 @@ enum pm_frame_kind { PM_FRAME_SINGLE_OBJECT, PM_FRAME_CONFLUENT, PM_FRAME_JSON }
 
 struct pm_frame {
     enum pm_frame_kind kind;
-    uint64_t fingerprint;  /* PM_FRAME_SINGLE_OBJECT */
-    uint32_t schema_id;    /* PM_FRAME_CONFLUENT */
-    struct pm_slice body;  /* what comes after; all of the value for PM_FRAME_JSON */
+    uint64_t fingerprint; /* PM_FRAME_SINGLE_OBJECT */
+    uint32_t schema_id;   /* PM_FRAME_CONFLUENT */
+    struct pm_slice body; /* what comes after; all of the value for PM_FRAME_JSON */
 };
 
 /* Borrows from `value`. PM_EFORMAT when it is empty, or begins like none of the three, or ends inside the frame. */

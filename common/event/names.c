@@ -1,4 +1,5 @@
-/* names.c: the words that events use outside, and back. The index of a word is its enum value, in memory and on the wire. Any thread. */
+/* names.c: the words that events use outside, and back. The index of a word is its enum value, in memory and on the
+ * wire. Any thread. */
 #include "common/base/check.h"
 #include "common/event/event.h"
 
@@ -16,12 +17,8 @@ static const char *const source_names[] = {
     [PM_SOURCE_JOB] = "job",
 };
 static const char *const status_names[] = {
-    [PM_STATUS_PENDING] = "pending",
-    [PM_STATUS_RUNNING] = "running",
-    [PM_STATUS_SUCCEEDED] = "succeeded",
-    [PM_STATUS_PARTIAL] = "partial",
-    [PM_STATUS_FAILED] = "failed",
-    [PM_STATUS_CANCELLED] = "cancelled",
+    [PM_STATUS_PENDING] = "pending", [PM_STATUS_RUNNING] = "running", [PM_STATUS_SUCCEEDED] = "succeeded",
+    [PM_STATUS_PARTIAL] = "partial", [PM_STATUS_FAILED] = "failed",   [PM_STATUS_CANCELLED] = "cancelled",
 };
 
 static const char *name_at(const char *const *words, size_t count, size_t at)

@@ -1,7 +1,8 @@
 /* registry.c: the one door to libcurl and cJSON: schemas by id, ids by schema. One thread a registry.
  *
- * The difference that counts is between "the registry says no" and "no answer": only the first may send a record to the quarantine. So a 404
- * is believed only with the registry's own error code in it; a wrong path or a proxy's page stops the program instead. */
+ * The difference that counts is between "the registry says no" and "no answer": only the first may send a record to the
+ * quarantine. So a 404 is believed only with the registry's own error code in it; a wrong path or a proxy's page stops
+ * the program instead. */
 #include "common/event/registry.h"
 
 #include <cjson/cJSON.h>
@@ -60,7 +61,8 @@ int pm_registry_open(const char *url, const char *ca_file, struct pm_registry **
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-        return pm_error_set(err, PM_EUSAGE, "schema.registry.url must begin with http:// or https://, not \"%.32s\"", url);
+        return pm_error_set(err, PM_EUSAGE, "schema.registry.url must begin with http:// or https://, not \"%.32s\"",
+                            url);
     if (!strstr(url, "://")[3]) return pm_error_set(err, PM_EUSAGE, "schema.registry.url \"%s\" names no host", url);
     pthread_once(&once, init_curl);
     struct pm_registry *registry = pm_calloc(1, sizeof *registry);
@@ -97,7 +99,8 @@ static void free_text(char **text) { cJSON_free(*text); }
 static void describe(const struct pm_registry *registry, const cJSON *json, struct pm_buf *out)
 {
     const cJSON *message = cJSON_GetObjectItemCaseSensitive(json, "message");
-    struct pm_slice text = cJSON_IsString(message) ? pm_slice_cstr(message->valuestring) : pm_buf_slice(&registry->answer);
+    struct pm_slice text = cJSON_IsString(message) ? pm_slice_cstr(message->valuestring)
+                                                   : pm_buf_slice(&registry->answer);
     for (size_t i = 0; i < text.len && i < SHOWN_TEXT_MAX; i++) {
         uint8_t byte = (uint8_t)text.ptr[i];
         pm_buf_byte(out, byte < 0x20 || byte == 0x7f ? ' ' : byte);
@@ -107,7 +110,8 @@ static void describe(const struct pm_registry *registry, const cJSON *json, stru
 }
 
 /* One request; the answer's bytes are in registry->answer. */
-static int request(struct pm_registry *registry, const char *path, const char *body, long *ret_status, struct pm_error *err)
+static int request(struct pm_registry *registry, const char *path, const char *body, long *ret_status,
+                   struct pm_error *err)
 {
     PM_CLEANUP(pm_buf_release) struct pm_buf url = {0};
     char reason[CURL_ERROR_SIZE] = "";
@@ -130,13 +134,17 @@ static int request(struct pm_registry *registry, const char *path, const char *b
     if (body) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
     CURLcode code = curl_easy_perform(curl);
     if (registry->too_long)
-        return pm_error_set(err, PM_ELOG, "schema registry %s: answer to %s above %zu bytes", registry->shown, path, PM_REGISTRY_ANSWER_BYTES_MAX);
+        return pm_error_set(err, PM_ELOG, "schema registry %s: answer to %s above %zu bytes", registry->shown, path,
+                            PM_REGISTRY_ANSWER_BYTES_MAX);
     if (code == CURLE_URL_MALFORMAT || code == CURLE_SSL_CACERT_BADFILE)
-        return pm_error_set(err, PM_EUSAGE, "schema registry %s: %s", registry->shown, *reason ? reason : curl_easy_strerror(code));
+        return pm_error_set(err, PM_EUSAGE, "schema registry %s: %s", registry->shown,
+                            *reason ? reason : curl_easy_strerror(code));
     if (code == CURLE_PEER_FAILED_VERIFICATION) /* nothing that waiting mends */
-        return pm_error_set(err, PM_ELOG, "schema registry %s: %s (set the CA file)", registry->shown, *reason ? reason : curl_easy_strerror(code));
+        return pm_error_set(err, PM_ELOG, "schema registry %s: %s (set the CA file)", registry->shown,
+                            *reason ? reason : curl_easy_strerror(code));
     if (code != CURLE_OK)
-        return pm_error_set(err, PM_ELOGAWAY, "could not reach the schema registry %s: %s", registry->shown, *reason ? reason : curl_easy_strerror(code));
+        return pm_error_set(err, PM_ELOGAWAY, "could not reach the schema registry %s: %s", registry->shown,
+                            *reason ? reason : curl_easy_strerror(code));
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, ret_status);
     return PM_OK;
 }
@@ -158,12 +166,14 @@ static int ask(struct pm_registry *registry, const char *path, const char *body,
     if (status == 404 && cJSON_IsNumber(code) && code->valueint == ERROR_SCHEMA_NOT_FOUND)
         return pm_error_set(err, PM_ENOTFOUND, "schema registry %s: %s", registry->shown, text.ptr);
     if (status >= 500 || status == 408 || status == 429)
-        return pm_error_set(err, PM_ELOGAWAY, "schema registry %s answers %s with status %ld: %s", registry->shown, path, status, text.ptr);
+        return pm_error_set(err, PM_ELOGAWAY, "schema registry %s answers %s with status %ld: %s", registry->shown,
+                            path, status, text.ptr);
     const char *hint = status == 401 || status == 403 ? " (put user:password@ into schema.registry.url)"
-                       : status == 409              ? " (its schema is incompatible with the subject's earlier ones)"
-                       : status == 422              ? ""
-                                                    : " (is schema.registry.url right?)";
-    return pm_error_set(err, PM_ELOG, "schema registry %s answers %s with status %ld%s: %s", registry->shown, path, status, hint, text.ptr);
+                       : status == 409                ? " (its schema is incompatible with the subject's earlier ones)"
+                       : status == 422                ? ""
+                                                      : " (is schema.registry.url right?)";
+    return pm_error_set(err, PM_ELOG, "schema registry %s answers %s with status %ld%s: %s", registry->shown, path,
+                        status, hint, text.ptr);
 }
 
 int pm_registry_schema(struct pm_registry *registry, uint32_t id, struct pm_buf *out, struct pm_error *err)
@@ -176,17 +186,22 @@ int pm_registry_schema(struct pm_registry *registry, uint32_t id, struct pm_buf 
     const cJSON *type = cJSON_GetObjectItemCaseSensitive(json, "schemaType"); /* absent means Avro */
     const cJSON *references = cJSON_GetObjectItemCaseSensitive(json, "references");
     if (cJSON_IsString(type) && strcmp(type->valuestring, "AVRO") != 0)
-        return pm_error_set(err, PM_ESCHEMA, "schema registry %s: the schema is %.32s, not Avro", registry->shown, type->valuestring);
+        return pm_error_set(err, PM_ESCHEMA, "schema registry %s: the schema is %.32s, not Avro", registry->shown,
+                            type->valuestring);
     if (cJSON_GetArraySize(references) > 0)
-        return pm_error_set(err, PM_ESCHEMA, "schema registry %s: the schema refers to other schemas, which is not supported", registry->shown);
+        return pm_error_set(err, PM_ESCHEMA,
+                            "schema registry %s: the schema refers to other schemas, which is not supported",
+                            registry->shown);
     if (!cJSON_IsString(schema))
-        return pm_error_set(err, PM_ELOG, "schema registry %s answers %s without a schema (is schema.registry.url right?)", registry->shown, path);
+        return pm_error_set(err, PM_ELOG,
+                            "schema registry %s answers %s without a schema (is schema.registry.url right?)",
+                            registry->shown, path);
     pm_buf_cstr(out, schema->valuestring);
     return PM_OK;
 }
 
-int pm_registry_register(struct pm_registry *registry, const char *subject, struct pm_slice schema_json, uint32_t *ret_id,
-                         struct pm_error *err)
+int pm_registry_register(struct pm_registry *registry, const char *subject, struct pm_slice schema_json,
+                         uint32_t *ret_id, struct pm_error *err)
 {
     PM_CLEANUP(free_json) cJSON *body = cJSON_CreateObject(), *answer = NULL;
     PM_CLEANUP(pm_buf_release) struct pm_buf text = {0}, path = {0};
@@ -200,8 +215,10 @@ int pm_registry_register(struct pm_registry *registry, const char *subject, stru
     curl_free(escaped);
     PM_TRY(ask(registry, path.ptr, printed, &answer, err));
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(answer, "id");
-    if (!cJSON_IsNumber(id) || id->valuedouble < 0 || id->valuedouble > UINT32_MAX || id->valuedouble != (double)(uint32_t)id->valuedouble)
-        return pm_error_set(err, PM_ELOG, "schema registry %s answers %s without an id (is schema.registry.url right?)", registry->shown, path.ptr);
+    if (!cJSON_IsNumber(id) || id->valuedouble < 0 || id->valuedouble > UINT32_MAX ||
+        id->valuedouble != (double)(uint32_t)id->valuedouble)
+        return pm_error_set(err, PM_ELOG, "schema registry %s answers %s without an id (is schema.registry.url right?)",
+                            registry->shown, path.ptr);
     *ret_id = (uint32_t)id->valuedouble;
     return PM_OK;
 }

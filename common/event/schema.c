@@ -6,15 +6,15 @@
 #include "common/base/check.h"
 #include "common/base/json.h"
 
-#define X(TYPE, type, file, fp)                                                                                    \
-    extern const char pm_schema_##type[], pm_schema_##type##_end[];                                                \
-    __asm__(".pushsection .rodata\n"                                                                               \
-            ".global pm_schema_" #type "\n.hidden pm_schema_" #type "\n"                                           \
-            ".global pm_schema_" #type "_end\n.hidden pm_schema_" #type "_end\n"                                   \
-            "pm_schema_" #type ":\n"                                                                               \
-            ".incbin \"schemas/" file "\"\n"                                                                       \
-            "pm_schema_" #type "_end:\n"                                                                           \
-            ".byte 0\n"                                                                                            \
+#define X(TYPE, type, file, fp)                                                  \
+    extern const char pm_schema_##type[], pm_schema_##type##_end[];              \
+    __asm__(".pushsection .rodata\n"                                             \
+            ".global pm_schema_" #type "\n.hidden pm_schema_" #type "\n"         \
+            ".global pm_schema_" #type "_end\n.hidden pm_schema_" #type "_end\n" \
+            "pm_schema_" #type ":\n"                                             \
+            ".incbin \"schemas/" file "\"\n"                                     \
+            "pm_schema_" #type "_end:\n"                                         \
+            ".byte 0\n"                                                          \
             ".popsection\n");
 PM_SCHEMAS_RELEASED(X)
 #undef X
@@ -22,7 +22,7 @@ PM_SCHEMAS_RELEASED(X)
 struct pm_slice pm_schema_json(enum pm_event_type type)
 {
     switch (type) {
-#define X(TYPE, type, file, fp)                                                                                    \
+#define X(TYPE, type, file, fp) \
     case PM_##TYPE: return pm_slice(pm_schema_##type, (size_t)(pm_schema_##type##_end - pm_schema_##type));
         PM_SCHEMAS_RELEASED(X)
 #undef X
@@ -63,7 +63,10 @@ struct attributes {
 
 static int put_schema(struct pm_json *in, struct pm_slice space, struct pm_buf *out, struct pm_error *err);
 
-static int refuse(struct pm_error *err, const char *why) { return pm_error_set(err, PM_ESCHEMA, "not an Avro schema: %s", why); }
+static int refuse(struct pm_error *err, const char *why)
+{
+    return pm_error_set(err, PM_ESCHEMA, "not an Avro schema: %s", why);
+}
 
 static int read_attributes(struct pm_json *in, struct attributes *ret, struct pm_error *err)
 {
@@ -168,13 +171,15 @@ static int put_size(struct pm_json *in, struct pm_buf *out, struct pm_error *err
     if (pm_json_peek(in) == PM_JSON_STRING) PM_TRY(pm_json_read_string(in, &digits, err));
     else PM_TRY(pm_json_read_number(in, &digits, &integer, err));
     while (digits.len > 1 && *digits.ptr == '0') digits = pm_slice(digits.ptr + 1, digits.len - 1);
-    if (!digits.len || !integer || strspn(digits.ptr, "0123456789") < digits.len) return refuse(err, "a size that is not a number");
+    if (!digits.len || !integer || strspn(digits.ptr, "0123456789") < digits.len)
+        return refuse(err, "a size that is not a number");
     pm_buf_slice_add(out, digits);
     return PM_OK;
 }
 
 /* Record, enum and fixed: named, and their namespace holds for what is inside. */
-static int put_named(struct attributes *schema, struct pm_slice type, struct pm_slice space, struct pm_buf *out, struct pm_error *err)
+static int put_named(struct attributes *schema, struct pm_slice type, struct pm_slice space, struct pm_buf *out,
+                     struct pm_error *err)
 {
     struct pm_slice name;
     if (!schema->name.at) return refuse(err, "a record, enum or fixed without name");
@@ -210,7 +215,8 @@ static int put_object(struct pm_json *in, struct pm_slice space, struct pm_buf *
     if (!schema.type.at) return refuse(err, "an object without type");
     if (pm_json_peek(&schema.type) != PM_JSON_STRING) return put_schema(&schema.type, space, out, err);
     PM_TRY(pm_json_read_string(&schema.type, &type, err));
-    if (pm_slice_is(type, "record") || pm_slice_is(type, "error") || pm_slice_is(type, "enum") || pm_slice_is(type, "fixed"))
+    if (pm_slice_is(type, "record") || pm_slice_is(type, "error") || pm_slice_is(type, "enum") ||
+        pm_slice_is(type, "fixed"))
         return put_named(&schema, type, space, out, err);
     bool array = pm_slice_is(type, "array");
     if (array || pm_slice_is(type, "map")) {

@@ -28,7 +28,8 @@ static void make_LONG(uint64_t *state, struct pm_arena *arena, int64_t *ret)
     (void)arena;
     static const int64_t edges[] = {0, -1, 63, 64, -64, -65, 8191, 8192, INT64_MAX, INT64_MIN};
     uint64_t pick = test_random(state);
-    *ret = pick % 4 ? (int64_t)(test_random(state) >> (pick >> 8) % 64) : edges[(pick >> 8) % (sizeof edges / sizeof *edges)];
+    *ret = pick % 4 ? (int64_t)(test_random(state) >> (pick >> 8) % 64)
+                    : edges[(pick >> 8) % (sizeof edges / sizeof *edges)];
 }
 
 static void make_SEED(uint64_t *state, struct pm_arena *arena, uint64_t *ret)
@@ -76,13 +77,13 @@ static void make_output(uint64_t *state, struct pm_arena *arena, struct pm_outpu
     make_TEXT(state, arena, &ret->checksum);
 }
 
-#define MAKE_ARRAY(KIND, type, make, build)                                                                        \
-    static void make_##KIND(uint64_t *state, struct pm_arena *arena, struct pm_array *ret)                         \
-    {                                                                                                              \
-        type items[10];                                                                                            \
-        uint32_t count = (uint32_t)(test_random(state) % 10);                                                      \
-        for (uint32_t i = 0; i < count; i++) make(state, arena, &items[i]);                                        \
-        *ret = build(arena, items, count);                                                                         \
+#define MAKE_ARRAY(KIND, type, make, build)                                                \
+    static void make_##KIND(uint64_t *state, struct pm_arena *arena, struct pm_array *ret) \
+    {                                                                                      \
+        type items[10];                                                                    \
+        uint32_t count = (uint32_t)(test_random(state) % 10);                              \
+        for (uint32_t i = 0; i < count; i++) make(state, arena, &items[i]);                \
+        *ret = build(arena, items, count);                                                 \
     }
 MAKE_ARRAY(TEXTS, struct pm_slice, make_TEXT, pm_array_of_texts)
 MAKE_ARRAY(DOUBLES, double, make_DOUBLE, pm_array_of_doubles)
@@ -103,11 +104,11 @@ void test_random_event(enum pm_event_type type, uint64_t *state, struct pm_arena
     *ev = (struct pm_event){.type = type};
     switch (type) {
 #define PM_EVENT_BEGIN(TYPE, type, name) case PM_##TYPE:
-#define PM_FIELD(m, name, KIND, PRESENCE)                                                                          \
-        if (PRESENCE == REQUIRED || some == 3 || (some && test_random(state) % 2)) {                               \
-            make_##KIND(state, arena, &ev->m);                                                                     \
-            ev->has |= PM_HAS(m);                                                                                  \
-        }
+#define PM_FIELD(m, name, KIND, PRESENCE)                                        \
+    if (PRESENCE == REQUIRED || some == 3 || (some && test_random(state) % 2)) { \
+        make_##KIND(state, arena, &ev->m);                                       \
+        ev->has |= PM_HAS(m);                                                    \
+    }
 #define PM_EVENT_END(TYPE, type, name) break;
 #include "common/event/fields.def"
     case PM_EVENT_TYPE_COUNT: break;
@@ -132,15 +133,15 @@ static bool same_output(const struct pm_output *a, const struct pm_output *b)
     return pm_slice_eq(a->name, b->name) && a->size == b->size && pm_slice_eq(a->checksum, b->checksum);
 }
 
-#define SAME_ARRAY(KIND, type, next, same)                                                                         \
-    static bool same_##KIND(const struct pm_array *a, const struct pm_array *b)                                    \
-    {                                                                                                              \
-        struct pm_array_iter in_a = pm_array_iter(*a), in_b = pm_array_iter(*b);                                   \
-        type item_a, item_b;                                                                                       \
-        uint32_t count = 0;                                                                                        \
-        for (; next(&in_a, &item_a); count++)                                                                      \
-            if (!next(&in_b, &item_b) || !same(&item_a, &item_b)) return false;                                    \
-        return !next(&in_b, &item_b) && count == a->count && count == b->count;                                    \
+#define SAME_ARRAY(KIND, type, next, same)                                       \
+    static bool same_##KIND(const struct pm_array *a, const struct pm_array *b)  \
+    {                                                                            \
+        struct pm_array_iter in_a = pm_array_iter(*a), in_b = pm_array_iter(*b); \
+        type item_a, item_b;                                                     \
+        uint32_t count = 0;                                                      \
+        for (; next(&in_a, &item_a); count++)                                    \
+            if (!next(&in_b, &item_b) || !same(&item_a, &item_b)) return false;  \
+        return !next(&in_b, &item_b) && count == a->count && count == b->count;  \
     }
 SAME_ARRAY(TEXTS, struct pm_slice, pm_array_next_text, same_TEXT)
 SAME_ARRAY(DOUBLES, double, pm_array_next_double, same_DOUBLE)
@@ -158,8 +159,8 @@ const char *test_event_difference(const struct pm_event *a, const struct pm_even
     if (a->has != b->has) return "has";
     switch (a->type) {
 #define PM_EVENT_BEGIN(TYPE, type, name) case PM_##TYPE:
-#define PM_FIELD(m, name, KIND, PRESENCE)                                                                          \
-        if (pm_event_has(a, PM_HAS(m)) && !same_##KIND(&a->m, &b->m)) return #m;
+#define PM_FIELD(m, name, KIND, PRESENCE) \
+    if (pm_event_has(a, PM_HAS(m)) && !same_##KIND(&a->m, &b->m)) return #m;
 #define PM_EVENT_END(TYPE, type, name) break;
 #include "common/event/fields.def"
     case PM_EVENT_TYPE_COUNT: break;
@@ -170,11 +171,20 @@ const char *test_event_difference(const struct pm_event *a, const struct pm_even
 /* ---- plain events ---- */
 
 static void plain_TEXT(struct pm_slice *ret) { *ret = PM_SLICE("job-7c81d4ef"); }
-static void plain_PATH(struct pm_slice *ret) { *ret = PM_SLICE("token/v1/sims/4f446dbc7bd0/fa/05/params_c3e04bb3/seed_42"); }
+static void plain_PATH(struct pm_slice *ret)
+{
+    *ret = PM_SLICE("token/v1/sims/4f446dbc7bd0/fa/05/params_c3e04bb3/seed_42");
+}
 static void plain_TIME(int64_t *ret) { *ret = 1767603600000000; }
 static void plain_KIND(enum pm_kind *ret) { *ret = PM_KIND_SIM; }
 static void plain_STATUS(enum pm_status *ret) { *ret = PM_STATUS_RUNNING; }
-static void plain_PATHS(struct pm_array *ret) { *ret = (struct pm_array){.count = 2, .raw = PM_SLICE("\x04\x06" "a/b\x06" "a/c\x00")}; }
+static void plain_PATHS(struct pm_array *ret)
+{
+    *ret = (struct pm_array){.count = 2,
+                             .raw = PM_SLICE("\x04\x06"
+                                             "a/b\x06"
+                                             "a/c\x00")};
+}
 static void plain_FAILURE(struct pm_failure *ret)
 {
     *ret = (struct pm_failure){.type = PM_SLICE("ValueError"), .message = PM_SLICE("seed"), .retryable = true};
@@ -186,9 +196,9 @@ void test_plain_event(enum pm_event_type type, struct pm_event *ret)
     *ev = (struct pm_event){.type = type};
     switch (type) {
 #define PLAIN_OPTIONAL(m, KIND)
-#define PLAIN_REQUIRED(m, KIND)                                                                                    \
-        plain_##KIND(&ev->m);                                                                                      \
-        ev->has |= PM_HAS(m);
+#define PLAIN_REQUIRED(m, KIND) \
+    plain_##KIND(&ev->m);       \
+    ev->has |= PM_HAS(m);
 #define PM_EVENT_BEGIN(TYPE, type, name) case PM_##TYPE:
 #define PM_FIELD(m, name, KIND, PRESENCE) PLAIN_##PRESENCE(m, KIND)
 #define PM_EVENT_END(TYPE, type, name) break;

@@ -7,11 +7,13 @@
 /* splitmix64: the same numbers from the same seed, everywhere. */
 uint64_t test_random(uint64_t *state);
 
-/* An event of any form the wire can carry: each optional member is there or not, numbers over their whole range, texts of 0 to 300 arbitrary
- * bytes, arrays of 0 to 9 items. Its values keep no rule of the contract but the form. Borrows from the arena. */
+/* An event of any form the wire can carry: each optional member is there or not, numbers over their whole range, texts
+ * of 0 to 300 arbitrary bytes, arrays of 0 to 9 items. Its values keep no rule of the contract but the form. Borrows
+ * from the arena. */
 void test_random_event(enum pm_event_type type, uint64_t *state, struct pm_arena *arena, struct pm_event *ret);
 
-/* The name of the first member of a's type in which they differ, "type" or "has"; NULL when they are the same. Doubles by their bits. */
+/* The name of the first member of a's type in which they differ, "type" or "has"; NULL when they are the same. Doubles
+ * by their bits. */
 const char *test_event_difference(const struct pm_event *a, const struct pm_event *b);
 
 /* An event that keeps every rule (pm_event_check), of `type`, with few members; borrows from constants. */

@@ -48,8 +48,8 @@ static void answer(struct http_stub *stub, int fd)
     while (a->request && strncmp(request, a->request, strlen(a->request)) != 0) a++;
     if (a->request && !a->body) return;
     const char *body = a->request ? a->body : "";
-    int len = snprintf(head, sizeof head, "HTTP/1.1 %d Stub\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", a->request ? a->status : 404,
-                       strlen(body));
+    int len = snprintf(head, sizeof head, "HTTP/1.1 %d Stub\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+                       a->request ? a->status : 404, strlen(body));
     if (write(fd, head, (size_t)len) != len || write(fd, body, strlen(body)) < 0) return; /* the client may have gone */
 }
 
@@ -71,7 +71,8 @@ struct http_stub *http_stub_start(const struct http_answer *answers)
     socklen_t size = sizeof address;
     stub->answers = answers;
     stub->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    PM_CHECK(stub->listener >= 0 && bind(stub->listener, (struct sockaddr *)&address, size) == 0 && listen(stub->listener, 8) == 0);
+    PM_CHECK(stub->listener >= 0 && bind(stub->listener, (struct sockaddr *)&address, size) == 0 &&
+             listen(stub->listener, 8) == 0);
     PM_CHECK(getsockname(stub->listener, (struct sockaddr *)&address, &size) == 0);
     stub->port = ntohs(address.sin_port);
     pthread_mutex_init(&stub->lock, NULL);

@@ -6,7 +6,9 @@
 Test(array, texts_come_back)
 {
     struct pm_arena arena = {0};
-    struct pm_slice items[3] = {PM_SLICE("a"), PM_SLICE(""), PM_SLICE("a text that is longer than sixty-three bytes, so that two are needed")}, item;
+    struct pm_slice items[3] = {PM_SLICE("a"), PM_SLICE(""),
+                                PM_SLICE("a text that is longer than sixty-three bytes, so that two are needed")},
+                    item;
     struct pm_array array = pm_array_of_texts(&arena, items, 3);
     cr_assert_eq(array.count, 3);
     struct pm_array_iter it = pm_array_iter(array);
@@ -59,7 +61,11 @@ Test(array, nothing_is_one_zero_byte)
 Test(array, blocks_are_walked_as_one)
 {
     struct pm_slice item;
-    struct pm_array array = {.count = 3, .raw = PM_SLICE("\x02\x02" "a\x03\x08\x02" "b\x02" "c\x00")};
+    struct pm_array array = {.count = 3,
+                             .raw = PM_SLICE("\x02\x02"
+                                             "a\x03\x08\x02"
+                                             "b\x02"
+                                             "c\x00")};
     struct pm_array_iter it = pm_array_iter(array);
     char seen[4] = "";
     for (int i = 0; pm_array_next_text(&it, &item) && i < 3; i++) seen[i] = *item.ptr;

@@ -40,8 +40,9 @@ static struct pm_slice write_value(avro_value_t *value, char *to, size_t size)
     return bytes;
 }
 
-/* Avro C reads what we write and writes it as we do; what it writes we read as the same event; and the slow path, given our own schema as the
- * writer's, gives our own bytes. Member by member: the translated record is made from Avro C's values by name. */
+/* Avro C reads what we write and writes it as we do; what it writes we read as the same event; and the slow path, given
+ * our own schema as the writer's, gives our own bytes. Member by member: the translated record is made from Avro C's
+ * values by name. */
 Test(avro_slow, avro_c_agrees_on_every_type)
 {
     static char written[65536];
@@ -79,9 +80,11 @@ Test(avro_slow, avro_c_agrees_on_every_type)
 
 /* ---- other writers ---- */
 
-#define RECORD(fields) "{\"type\":\"record\",\"name\":\"ResultDeleted\",\"namespace\":\"org.example\",\"fields\":[" fields "]}"
-#define NEEDED                                                                                                     \
-    "{\"name\":\"event_id\",\"type\":\"string\"},{\"name\":\"occurred_at\",\"type\":\"long\"},{\"name\":\"result\",\"type\":\"string\"}"
+#define RECORD(fields) \
+    "{\"type\":\"record\",\"name\":\"ResultDeleted\",\"namespace\":\"org.example\",\"fields\":[" fields "]}"
+#define NEEDED                                                                                                       \
+    "{\"name\":\"event_id\",\"type\":\"string\"},{\"name\":\"occurred_at\",\"type\":\"long\"},{\"name\":\"result\"," \
+    "\"type\":\"string\"}"
 
 static struct pm_writer *writer_of(const char *json)
 {
@@ -104,15 +107,30 @@ static struct pm_event translate(struct pm_writer *writer, struct pm_slice body,
 Test(avro_slow, fields_in_another_order_fewer_and_more)
 {
     struct pm_arena arena = {0};
-    struct pm_writer *writer = writer_of(RECORD("{\"name\":\"new\",\"type\":{\"type\":\"map\",\"values\":[\"null\",\"int\"]}},"
-                                                "{\"name\":\"result\",\"type\":\"bytes\"},{\"name\":\"occurred_at\",\"type\":\"int\"},"
-                                                "{\"name\":\"event_id\",\"type\":[\"string\",\"null\"]},"
-                                                "{\"name\":\"reason\",\"type\":[\"int\",\"string\",\"null\"]}"));
-    struct pm_event ev = translate(writer, PM_SLICE("\x02\x02k\x02\x08\x00" "\x06" "a/b" "\x54" "\x00\x04id" "\x02\x02?"), &arena);
+    struct pm_writer *writer = writer_of(
+        RECORD("{\"name\":\"new\",\"type\":{\"type\":\"map\",\"values\":[\"null\",\"int\"]}},"
+               "{\"name\":\"result\",\"type\":\"bytes\"},{\"name\":\"occurred_at\",\"type\":\"int\"},"
+               "{\"name\":\"event_id\",\"type\":[\"string\",\"null\"]},"
+               "{\"name\":\"reason\",\"type\":[\"int\",\"string\",\"null\"]}"));
+    struct pm_event ev = translate(writer,
+                                   PM_SLICE("\x02\x02k\x02\x08\x00"
+                                            "\x06"
+                                            "a/b"
+                                            "\x54"
+                                            "\x00\x04id"
+                                            "\x02\x02?"),
+                                   &arena);
     cr_assert_eq(ev.has, PM_HAS(event_id) | PM_HAS(occurred_at) | PM_HAS(result) | PM_HAS(reason));
     cr_assert(pm_slice_is(ev.result, "a/b") && pm_slice_is(ev.event_id, "id") && pm_slice_is(ev.reason, "?"));
     cr_assert_eq(ev.occurred_at, 42);
-    ev = translate(writer, PM_SLICE("\x00" "\x06" "a/b" "\x54" "\x00\x04id" "\x04"), &arena);
+    ev = translate(writer,
+                   PM_SLICE("\x00"
+                            "\x06"
+                            "a/b"
+                            "\x54"
+                            "\x00\x04id"
+                            "\x04"),
+                   &arena);
     cr_assert_not(pm_event_has(&ev, PM_HAS(reason)));
     pm_writer_free(writer);
     pm_arena_release(&arena);
@@ -121,16 +139,25 @@ Test(avro_slow, fields_in_another_order_fewer_and_more)
 Test(avro_slow, numbers_widen_and_symbols_match_by_name)
 {
     struct pm_arena arena = {0};
-    struct pm_writer *writer = writer_of("{\"type\":\"record\",\"name\":\"ResultReused\",\"fields\":["
-                                         "{\"name\":\"event_id\",\"type\":\"string\"},{\"name\":\"job_id\",\"type\":\"string\"},"
-                                         "{\"name\":\"occurred_at\",\"type\":\"long\"},{\"name\":\"result\",\"type\":\"string\"},"
-                                         "{\"name\":\"kind\",\"type\":{\"type\":\"enum\",\"name\":\"K\",\"symbols\":[\"other\",\"agg\",\"sim\"]}},"
-                                         "{\"name\":\"loss\",\"type\":[\"float\",\"int\"]},{\"name\":\"seed\",\"type\":\"int\"},"
-                                         "{\"name\":\"outputs\",\"type\":{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"O\",\"fields\":["
-                                         "{\"name\":\"size\",\"type\":\"int\"},{\"name\":\"name\",\"type\":\"string\"},{\"name\":\"unit\",\"type\":\"string\"},"
-                                         "{\"name\":\"checksum\",\"type\":\"string\"}]}}}]}");
+    struct pm_writer *writer = writer_of(
+        "{\"type\":\"record\",\"name\":\"ResultReused\",\"fields\":["
+        "{\"name\":\"event_id\",\"type\":\"string\"},{\"name\":\"job_id\",\"type\":\"string\"},"
+        "{\"name\":\"occurred_at\",\"type\":\"long\"},{\"name\":\"result\",\"type\":\"string\"},"
+        "{\"name\":\"kind\",\"type\":{\"type\":\"enum\",\"name\":\"K\",\"symbols\":[\"other\",\"agg\",\"sim\"]}},"
+        "{\"name\":\"loss\",\"type\":[\"float\",\"int\"]},{\"name\":\"seed\",\"type\":\"int\"},"
+        "{\"name\":\"outputs\",\"type\":{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"O\",\"fields\":["
+        "{\"name\":\"size\",\"type\":\"int\"},{\"name\":\"name\",\"type\":\"string\"},{\"name\":\"unit\",\"type\":"
+        "\"string\"},"
+        "{\"name\":\"checksum\",\"type\":\"string\"}]}}}]}");
     struct pm_output output;
-    struct pm_event ev = translate(writer, PM_SLICE("\x00\x00\x00\x02r" "\x02" "\x00\x00\x00\x00\x3f" "\x01" "\x01\x10\x08\x02n\x04mb\x02" "c\x00"), &arena);
+    struct pm_event ev = translate(writer,
+                                   PM_SLICE("\x00\x00\x00\x02r"
+                                            "\x02"
+                                            "\x00\x00\x00\x00\x3f"
+                                            "\x01"
+                                            "\x01\x10\x08\x02n\x04mb\x02"
+                                            "c\x00"),
+                                   &arena);
     cr_assert_eq(ev.kind, PM_KIND_AGG);
     cr_assert_eq(ev.loss, 0.5);
     cr_assert_eq(ev.seed, UINT64_MAX);
@@ -138,12 +165,25 @@ Test(avro_slow, numbers_widen_and_symbols_match_by_name)
     cr_assert(pm_array_next_output(&it, &output));
     cr_assert(output.size == 4 && pm_slice_is(output.name, "n") && pm_slice_is(output.checksum, "c"));
     cr_assert_not(pm_array_next_output(&it, &output));
-    ev = translate(writer, PM_SLICE("\x00\x00\x00\x02r" "\x04" "\x02\x06" "\x00" "\x00"), &arena);
+    ev = translate(writer,
+                   PM_SLICE("\x00\x00\x00\x02r"
+                            "\x04"
+                            "\x02\x06"
+                            "\x00"
+                            "\x00"),
+                   &arena);
     cr_assert_eq(ev.kind, PM_KIND_SIM);
     cr_assert_eq(ev.loss, 3.0);
     struct pm_slice ours;
     struct pm_error err;
-    cr_assert_eq(pm_writer_translate(writer, PM_SLICE("\x00\x00\x00\x02r" "\x00" "\x02\x06" "\x00" "\x00"), &arena, &ours, &err), PM_ESCHEMA);
+    cr_assert_eq(pm_writer_translate(writer,
+                                     PM_SLICE("\x00\x00\x00\x02r"
+                                              "\x00"
+                                              "\x02\x06"
+                                              "\x00"
+                                              "\x00"),
+                                     &arena, &ours, &err),
+                 PM_ESCHEMA);
     cr_assert(strstr(err.text, "field \"kind\": the writer's symbol \"other\" is not known here"), "%s", err.text);
     pm_writer_free(writer);
     pm_arena_release(&arena);
@@ -162,8 +202,10 @@ Test(avro_slow, schemas_that_do_not_resolve)
 {
     no_writer("{", "not an Avro schema");
     no_writer("\"string\"", "is string, not a record");
-    no_writer("{\"type\":\"record\",\"name\":\"Order\",\"fields\":[{\"name\":\"id\",\"type\":\"string\"}]}", "\"Order\" is none of the event types");
-    no_writer(RECORD("{\"name\":\"event_id\",\"type\":\"string\"}"), "ResultDeleted has no field \"occurred_at\", which is required");
+    no_writer("{\"type\":\"record\",\"name\":\"Order\",\"fields\":[{\"name\":\"id\",\"type\":\"string\"}]}",
+              "\"Order\" is none of the event types");
+    no_writer(RECORD("{\"name\":\"event_id\",\"type\":\"string\"}"),
+              "ResultDeleted has no field \"occurred_at\", which is required");
 }
 
 /* ---- hostile bytes: every one of these is refused before Avro C allocates for it ---- */
@@ -179,7 +221,8 @@ static void refused(const char *fields, struct pm_slice tail, const char *text)
     struct pm_writer *writer = writer_of(json);
     pm_buf_slice_add(&body, PM_SLICE("\x00\x00\x02r"));
     pm_buf_slice_add(&body, tail);
-    cr_assert_eq(pm_writer_translate(writer, pm_buf_slice(&body), &arena, &ours, &err), PM_EFORMAT, "%s was taken", fields);
+    cr_assert_eq(pm_writer_translate(writer, pm_buf_slice(&body), &arena, &ours, &err), PM_EFORMAT, "%s was taken",
+                 fields);
     cr_assert(strstr(err.text, text), "%s: says \"%s\" instead of \"%s\"", fields, err.text, text);
     pm_buf_release(&body);
     pm_arena_release(&arena);
@@ -190,13 +233,16 @@ static void refused(const char *fields, struct pm_slice tail, const char *text)
 
 Test(avro_slow, lengths_are_checked_before_avro_c_sees_them)
 {
-    refused(X_IS("\"string\""), PM_SLICE(HUGE_NUMBER "z"), "field \"x\" at byte 4 of 10: length 2147483647 where 6 bytes are left");
+    refused(X_IS("\"string\""), PM_SLICE(HUGE_NUMBER "z"),
+            "field \"x\" at byte 4 of 10: length 2147483647 where 6 bytes are left");
     refused(X_IS("\"bytes\""), PM_SLICE("\x01z"), "length -1");
     refused(X_IS("\"string\""), PM_SLICE("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"), "length 4611686018427387904");
     refused(X_IS("{\"type\":\"array\",\"items\":\"null\"}"), PM_SLICE(HUGE_NUMBER "\x00"), "array count 2147483647");
-    refused(X_IS("{\"type\":\"array\",\"items\":\"null\"}"), PM_SLICE("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00\x00"), "array count -9223372036854775808");
+    refused(X_IS("{\"type\":\"array\",\"items\":\"null\"}"),
+            PM_SLICE("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00\x00"), "array count -9223372036854775808");
     refused(X_IS("{\"type\":\"array\",\"items\":\"int\"}"), PM_SLICE("\x01\x04\x02\x00"), "array block of 2 bytes");
-    refused(X_IS("{\"type\":\"map\",\"values\":\"int\"}"), PM_SLICE("\x02" HUGE_NUMBER "\x00\x00"), "length 2147483647");
+    refused(X_IS("{\"type\":\"map\",\"values\":\"int\"}"), PM_SLICE("\x02" HUGE_NUMBER "\x00\x00"),
+            "length 2147483647");
     refused(X_IS("{\"type\":\"fixed\",\"name\":\"F\",\"size\":16}"), PM_SLICE("123456789012345"), "the record is cut");
     refused(X_IS("[\"null\",\"int\"]"), PM_SLICE("\x04"), "union branch 2");
     refused(X_IS("{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"a\"]}"), PM_SLICE("\x02"), "enum index 1");
@@ -208,8 +254,8 @@ Test(avro_slow, lengths_are_checked_before_avro_c_sees_them)
     /* A list that holds itself, nested as deep as the bytes say. */
     char deep[200];
     memset(deep, 0x02, sizeof deep);
-    refused(X_IS("{\"type\":\"record\",\"name\":\"L\",\"fields\":[{\"name\":\"next\",\"type\":[\"null\",\"L\"]}]}"), pm_slice(deep, sizeof deep),
-            "nesting deeper than");
+    refused(X_IS("{\"type\":\"record\",\"name\":\"L\",\"fields\":[{\"name\":\"next\",\"type\":[\"null\",\"L\"]}]}"),
+            pm_slice(deep, sizeof deep), "nesting deeper than");
 }
 
 Test(avro_slow, a_foreign_record_cut_at_every_byte_is_refused)

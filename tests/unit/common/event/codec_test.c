@@ -1,5 +1,5 @@
-/* codec_test.c: log values to events and back through every framing; what is said of values that nobody can read; the registry, present,
- * absent and wrong. */
+/* codec_test.c: log values to events and back through every framing; what is said of values that nobody can read; the
+ * registry, present, absent and wrong. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,8 +70,10 @@ Test(codec, values_that_are_poison)
     struct pm_buf value = {0};
     expect(codec, pm_slice(NULL, 0), PM_EFORMAT, "the value is empty");
     expect(codec, PM_SLICE("hello"), PM_EFORMAT, "(68656c6c6f)");
-    expect(codec, PM_SLICE("\xc3\x01\x01\x02\x03\x04\x05\x06\x07\x08"), PM_ESCHEMA, "schema fingerprint 0807060504030201 is unknown (put the writer's");
-    expect(codec, PM_SLICE("\x00\x00\x00\x00\x07"), PM_ESCHEMA, "schema id 7 cannot be looked up: set schema.registry.url");
+    expect(codec, PM_SLICE("\xc3\x01\x01\x02\x03\x04\x05\x06\x07\x08"), PM_ESCHEMA,
+           "schema fingerprint 0807060504030201 is unknown (put the writer's");
+    expect(codec, PM_SLICE("\x00\x00\x00\x00\x07"), PM_ESCHEMA,
+           "schema id 7 cannot be looked up: set schema.registry.url");
     test_plain_event(PM_RESULT_DELETED, &ev);
     cr_assert_eq(pm_codec_encode(codec, &ev, &value, NULL), PM_OK);
     expect(codec, pm_slice(value.ptr, value.len - 1), PM_EFORMAT, "ResultDeleted: field \"reason\" at byte");
@@ -118,10 +120,18 @@ Test(codec, an_event_has_at_most_a_mebibyte)
 
 /* ---- schemas from files ---- */
 
-#define OLD_SCHEMA                                                                                                 \
-    "{\"type\":\"record\",\"name\":\"ResultDeleted\",\"fields\":[{\"name\":\"event_id\",\"type\":\"string\"},"     \
-    "{\"name\":\"occurred_at\",\"type\":\"long\"},{\"name\":\"result\",\"type\":\"string\"},{\"name\":\"why\",\"type\":\"string\"}]}"
-#define OLD_BODY "\x40" "00112233445566778899aabbccddeeff" "\x02" "\x06" "a/b" "\x06" "old"
+#define OLD_SCHEMA                                                                                              \
+    "{\"type\":\"record\",\"name\":\"ResultDeleted\",\"fields\":[{\"name\":\"event_id\",\"type\":\"string\"},"  \
+    "{\"name\":\"occurred_at\",\"type\":\"long\"},{\"name\":\"result\",\"type\":\"string\"},{\"name\":\"why\"," \
+    "\"type\":\"string\"}]}"
+#define OLD_BODY                       \
+    "\x40"                             \
+    "00112233445566778899aabbccddeeff" \
+    "\x02"                             \
+    "\x06"                             \
+    "a/b"                              \
+    "\x06"                             \
+    "old"
 
 static void write_file(const char *dir, const char *name, const char *text)
 {
@@ -184,9 +194,12 @@ static char *registry_url(struct http_stub *stub, const char *user)
 Test(codec, schemas_from_a_registry_are_asked_for_once)
 {
     static const struct http_answer answers[] = {
-        {"GET /api/schemas/ids/7 ", 200, "{\"schema\":\"{\\\"type\\\":\\\"record\\\",\\\"name\\\":\\\"ResultDeleted\\\",\\\"fields\\\":["
-                                         "{\\\"name\\\":\\\"event_id\\\",\\\"type\\\":\\\"string\\\"},{\\\"name\\\":\\\"occurred_at\\\",\\\"type\\\":\\\"long\\\"},"
-                                         "{\\\"name\\\":\\\"result\\\",\\\"type\\\":\\\"string\\\"},{\\\"name\\\":\\\"why\\\",\\\"type\\\":\\\"string\\\"}]}\"}"},
+        {"GET /api/schemas/ids/7 ", 200,
+         "{\"schema\":\"{\\\"type\\\":\\\"record\\\",\\\"name\\\":\\\"ResultDeleted\\\",\\\"fields\\\":["
+         "{\\\"name\\\":\\\"event_id\\\",\\\"type\\\":\\\"string\\\"},{\\\"name\\\":\\\"occurred_at\\\",\\\"type\\\":"
+         "\\\"long\\\"},"
+         "{\\\"name\\\":\\\"result\\\",\\\"type\\\":\\\"string\\\"},{\\\"name\\\":\\\"why\\\",\\\"type\\\":"
+         "\\\"string\\\"}]}\"}"},
         {"GET /api/schemas/ids/8 ", 200, "{\"schema\":\"\\\"string\\\"\"}"},
         {"GET /api/schemas/ids/9 ", 200, "{\"schemaType\":\"PROTOBUF\",\"schema\":\"message M {}\"}"},
         {"GET /api/schemas/ids/10 ", 404, "{\"error_code\":40403,\"message\":\"Schema 10 not found\"}"},
@@ -194,14 +207,16 @@ Test(codec, schemas_from_a_registry_are_asked_for_once)
         {NULL, 0, NULL},
     };
     struct http_stub *stub = http_stub_start(answers);
-    struct pm_codec *codec = open_codec((struct pm_codec_options){.registry_url = registry_url(stub, ""), .registry_topic = "t"});
+    struct pm_codec *codec = open_codec(
+        (struct pm_codec_options){.registry_url = registry_url(stub, ""), .registry_topic = "t"});
     for (int i = 0; i < 3; i++) {
         struct pm_event ev = expect(codec, PM_SLICE("\x00\x00\x00\x00\x07" OLD_BODY), PM_OK, NULL);
         cr_assert(pm_slice_is(ev.result, "a/b"));
         cr_assert_eq(http_stub_requests(stub), 1);
     }
     for (int i = 0; i < 3; i++) {
-        expect(codec, PM_SLICE("\x00\x00\x00\x00\x08zz"), PM_ESCHEMA, "schema id 8: the writer's schema is string, not a record");
+        expect(codec, PM_SLICE("\x00\x00\x00\x00\x08zz"), PM_ESCHEMA,
+               "schema id 8: the writer's schema is string, not a record");
         expect(codec, PM_SLICE("\x00\x00\x00\x00\x09zz"), PM_ESCHEMA, "schema id 9: schema registry http://127.0.0.1:");
         expect(codec, PM_SLICE("\x00\x00\x00\x00\x0azz"), PM_ESCHEMA, "Schema 10 not found");
         expect(codec, PM_SLICE("\x00\x00\x00\x00\x0bzz"), PM_ESCHEMA, "refers to other schemas");
@@ -271,7 +286,8 @@ Test(codec, a_registry_that_is_away_or_wrong_is_no_reason_to_give_a_record_up)
         cr_assert_neq(pm_error_class(rc), PM_CLASS_POISON);
     }
     http_stub_stop(stub); /* nobody listens any more */
-    expect(codec, PM_SLICE("\x00\x00\x00\x00\x63"), PM_ELOGAWAY, "schema id 99: could not reach the schema registry http://user:***@127.0.0.1:");
+    expect(codec, PM_SLICE("\x00\x00\x00\x00\x63"), PM_ELOGAWAY,
+           "schema id 99: could not reach the schema registry http://user:***@127.0.0.1:");
     pm_codec_close(codec);
 }
 
@@ -279,12 +295,14 @@ Test(codec, encoding_registers_each_type_once)
 {
     static const struct http_answer answers[] = {
         {"POST /api/subjects/jobs.log-provmat.ResultDeleted/versions ", 200, "{\"id\":66051}"},
-        {"POST /api/subjects/jobs.log-provmat.JobStatusChanged/versions ", 409, "{\"error_code\":409,\"message\":\"incompatible\"}"},
+        {"POST /api/subjects/jobs.log-provmat.JobStatusChanged/versions ", 409,
+         "{\"error_code\":409,\"message\":\"incompatible\"}"},
         {"POST /api/subjects/jobs.log-provmat.ResultFailed/versions ", 200, "{\"id\":-1}"},
         {NULL, 0, NULL},
     };
     struct http_stub *stub = http_stub_start(answers);
-    struct pm_codec *codec = open_codec((struct pm_codec_options){.registry_url = registry_url(stub, "user:pass@"), .registry_topic = "jobs.log"});
+    struct pm_codec *codec = open_codec(
+        (struct pm_codec_options){.registry_url = registry_url(stub, "user:pass@"), .registry_topic = "jobs.log"});
     struct pm_buf value = {0};
     struct pm_event ev;
     struct pm_error err;
@@ -297,11 +315,14 @@ Test(codec, encoding_registers_each_type_once)
     cr_assert_eq(http_stub_requests(stub), 1);
     cr_assert(strstr(http_stub_last(stub), "Authorization: Basic dXNlcjpwYXNz"));
     cr_assert(strstr(http_stub_last(stub), "application/vnd.schemaregistry.v1+json"));
-    cr_assert(strstr(http_stub_last(stub), "{\"schema\":\"{\\n  \\\"type\\\": \\\"record\\\",\\n  \\\"name\\\": \\\"ResultDeleted\\\""));
+    cr_assert(strstr(http_stub_last(stub),
+                     "{\"schema\":\"{\\n  \\\"type\\\": \\\"record\\\",\\n  \\\"name\\\": \\\"ResultDeleted\\\""));
     test_plain_event(PM_JOB_STATUS_CHANGED, &ev);
     cr_assert_eq(pm_codec_encode(codec, &ev, &value, &err), PM_ELOG);
-    cr_assert(strstr(err.text, "subject jobs.log-provmat.JobStatusChanged: schema registry http://user:***@127.0.0.1:") &&
-                  strstr(err.text, "incompatible with the subject's earlier ones): incompatible"), "%s", err.text);
+    cr_assert(
+        strstr(err.text, "subject jobs.log-provmat.JobStatusChanged: schema registry http://user:***@127.0.0.1:") &&
+            strstr(err.text, "incompatible with the subject's earlier ones): incompatible"),
+        "%s", err.text);
     test_plain_event(PM_RESULT_FAILED, &ev);
     cr_assert_eq(pm_codec_encode(codec, &ev, &value, &err), PM_ELOG);
     cr_assert(strstr(err.text, "without an id"), "%s", err.text);

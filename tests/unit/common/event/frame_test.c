@@ -13,7 +13,8 @@ static struct pm_frame read(struct pm_slice value)
 
 Test(frame, the_three_forms)
 {
-    struct pm_frame frame = read(PM_SLICE("\xc3\x01\x08\x07\x06\x05\x04\x03\x02\x01" "body"));
+    struct pm_frame frame = read(PM_SLICE("\xc3\x01\x08\x07\x06\x05\x04\x03\x02\x01"
+                                          "body"));
     cr_assert_eq(frame.kind, PM_FRAME_SINGLE_OBJECT);
     cr_assert_eq(frame.fingerprint, 0x0102030405060708u);
     cr_assert(pm_slice_is(frame.body, "body"));
@@ -56,6 +57,7 @@ Test(frame, everything_else_is_refused_with_its_first_bytes)
     refused(PM_SLICE("   "), "(202020) begins like none of");
     refused(PM_SLICE("\xc3\x02\x08\x07\x06\x05\x04\x03\x02\x01"), "begins like none of");
     refused(PM_SLICE("\xc3"), "is cut inside c301");
-    refused(PM_SLICE("\xc3\x01\x08\x07\x06\x05\x04\x03\x02"), "(c301080706050403...) is cut inside c301 and the 8-byte");
+    refused(PM_SLICE("\xc3\x01\x08\x07\x06\x05\x04\x03\x02"),
+            "(c301080706050403...) is cut inside c301 and the 8-byte");
     refused(PM_SLICE("\x00\x00\x00\x01"), "(00000001) is cut inside 00 and the 4-byte");
 }

@@ -1,4 +1,5 @@
-/* schema_test.c: the built-in schemas against their files and against fields.def; canonical forms and fingerprints against known ones. */
+/* schema_test.c: the built-in schemas against their files and against fields.def; canonical forms and fingerprints
+ * against known ones. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
@@ -12,7 +13,8 @@ static void canonical(const char *json, const char *expected)
     struct pm_buf out = {0};
     struct pm_error err = {0};
     cr_assert_eq(pm_schema_canonical(pm_slice_cstr(json), &out, &err), PM_OK, "%s: %s", json, err.text);
-    cr_assert(pm_slice_is(pm_buf_slice(&out), expected), "%s\n gives %.*s\n not   %s", json, PM_SLICE_ARG(pm_buf_slice(&out)), expected);
+    cr_assert(pm_slice_is(pm_buf_slice(&out), expected), "%s\n gives %.*s\n not   %s", json,
+              PM_SLICE_ARG(pm_buf_slice(&out)), expected);
     pm_buf_release(&out);
 }
 
@@ -23,21 +25,27 @@ Test(schema, canonical_form)
     canonical("{\"type\":{\"type\":\"int\"}}", "\"int\"");
     canonical("[ ]", "[]");
     canonical("[\"null\", {\"type\":\"string\",\"doc\":\"x\"}]", "[\"null\",\"string\"]");
-    canonical("{\"items\":{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"},\"type\":\"array\"}", "{\"type\":\"array\",\"items\":\"long\"}");
+    canonical("{\"items\":{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"},\"type\":\"array\"}",
+              "{\"type\":\"array\",\"items\":\"long\"}");
     canonical("{\"values\":\"bytes\",\"type\":\"map\"}", "{\"type\":\"map\",\"values\":\"bytes\"}");
-    canonical("{\"type\":\"fixed\",\"size\":\"016\",\"name\":\"Md5\",\"namespace\":\"a.b\"}", "{\"name\":\"a.b.Md5\",\"type\":\"fixed\",\"size\":16}");
-    canonical("{\"type\":\"enum\",\"symbols\":[\"A\",\"\\u0042\"],\"name\":\"x.E\",\"namespace\":\"ignored\",\"default\":\"A\",\"aliases\":[\"F\"]}",
+    canonical("{\"type\":\"fixed\",\"size\":\"016\",\"name\":\"Md5\",\"namespace\":\"a.b\"}",
+              "{\"name\":\"a.b.Md5\",\"type\":\"fixed\",\"size\":16}");
+    canonical("{\"type\":\"enum\",\"symbols\":[\"A\",\"\\u0042\"],\"name\":\"x.E\",\"namespace\":\"ignored\","
+              "\"default\":\"A\",\"aliases\":[\"F\"]}",
               "{\"name\":\"x.E\",\"type\":\"enum\",\"symbols\":[\"A\",\"B\"]}");
-    /* The namespace of a record holds for the names inside, also for those that are only mentioned; an empty one is none. */
+    /* The namespace of a record holds for the names inside, also for those that are only mentioned; an empty one is
+     * none. */
     canonical("{\"type\":\"record\",\"name\":\"R\",\"namespace\":\"p.q\",\"doc\":\"d\",\"fields\":["
               "{\"type\":{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[]},\"name\":\"e\",\"default\":1},"
               "{\"name\":\"again\",\"type\":[\"null\",\"E\",\"R\",\"o.E\"],\"order\":\"ignore\"},"
-              "{\"name\":\"in\",\"type\":{\"type\":\"record\",\"name\":\"s.In\",\"fields\":[{\"name\":\"x\",\"type\":\"Y\"}]}},"
+              "{\"name\":\"in\",\"type\":{\"type\":\"record\",\"name\":\"s.In\",\"fields\":[{\"name\":\"x\",\"type\":"
+              "\"Y\"}]}},"
               "{\"name\":\"none\",\"type\":{\"type\":\"fixed\",\"name\":\"N\",\"namespace\":\"\",\"size\":1}}]}",
               "{\"name\":\"p.q.R\",\"type\":\"record\",\"fields\":["
               "{\"name\":\"e\",\"type\":{\"name\":\"p.q.E\",\"type\":\"enum\",\"symbols\":[]}},"
               "{\"name\":\"again\",\"type\":[\"null\",\"p.q.E\",\"p.q.R\",\"o.E\"]},"
-              "{\"name\":\"in\",\"type\":{\"name\":\"s.In\",\"type\":\"record\",\"fields\":[{\"name\":\"x\",\"type\":\"s.Y\"}]}},"
+              "{\"name\":\"in\",\"type\":{\"name\":\"s.In\",\"type\":\"record\",\"fields\":[{\"name\":\"x\",\"type\":"
+              "\"s.Y\"}]}},"
               "{\"name\":\"none\",\"type\":{\"name\":\"N\",\"type\":\"fixed\",\"size\":1}}]}");
 }
 
@@ -66,8 +74,8 @@ Test(schema, what_is_no_schema)
     no_schema("{\"type\":\"enum\",\"name\":\"E\"}", "without symbols");
     no_schema("{\"type\":\"fixed\",\"name\":\"F\"}", "without size");
     no_schema("{\"type\":\"fixed\",\"name\":\"F\",\"size\":1.5}", "not a number");
-    char deep[400] = "";
-    for (int i = 0; i < 100; i++) strcat(deep, "[");
+    char deep[101] = "";
+    memset(deep, '[', 100);
     no_schema(deep, "");
 }
 
@@ -79,10 +87,8 @@ Test(schema, fingerprints)
         const char *json;
         uint64_t fingerprint;
     } known[] = {
-        {"\"null\"", 7195948357588979594u},
-        {"\"int\"", 8247732601305521295u},
-        {"{\"type\":\"int\"}", 8247732601305521295u},
-        {"\"boolean\"", (uint64_t)-6970731678124411036},
+        {"\"null\"", 7195948357588979594u},           {"\"int\"", 8247732601305521295u},
+        {"{\"type\":\"int\"}", 8247732601305521295u}, {"\"boolean\"", (uint64_t)-6970731678124411036},
         {"\"long\"", (uint64_t)-3434872931120570953},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -134,16 +140,18 @@ Test(schema, built_in_schemas_are_the_files_and_keep_their_fingerprints)
 #define TYPE_DOUBLE "\"double\""
 #define TYPE_KIND "{\"type\":\"enum\",\"name\":\"Kind\",\"symbols\":[\"sim\",\"agg\"]}"
 #define TYPE_SOURCE "{\"type\":\"enum\",\"name\":\"Source\",\"symbols\":[\"local\",\"remote\",\"scheduler\",\"job\"]}"
-#define TYPE_STATUS                                                                                                \
-    "{\"type\":\"enum\",\"name\":\"Status\",\"symbols\":[\"pending\",\"running\",\"succeeded\",\"partial\",\"failed\",\"cancelled\"]}"
+#define TYPE_STATUS                                                                                          \
+    "{\"type\":\"enum\",\"name\":\"Status\",\"symbols\":[\"pending\",\"running\",\"succeeded\",\"partial\"," \
+    "\"failed\",\"cancelled\"]}"
 #define TYPE_TEXTS STRINGS
 #define TYPE_PATHS STRINGS
 #define TYPE_DOUBLES "{\"type\":\"array\",\"items\":\"double\"}"
-#define TYPE_OUTPUTS                                                                                               \
-    "{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"Output\",\"fields\":[{\"name\":\"name\",\"type\":\"string\"},"   \
+#define TYPE_OUTPUTS                                                                                                  \
+    "{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"Output\",\"fields\":[{\"name\":\"name\",\"type\":" \
+    "\"string\"},"                                                                                                    \
     "{\"name\":\"size\",\"type\":\"long\",\"doc\":\"bytes\"},{\"name\":\"checksum\",\"type\":\"string\"}]}}"
-#define TYPE_FAILURE                                                                                               \
-    "{\"type\":\"record\",\"name\":\"Failure\",\"fields\":[{\"name\":\"type\",\"type\":\"string\"},"                \
+#define TYPE_FAILURE                                                                                 \
+    "{\"type\":\"record\",\"name\":\"Failure\",\"fields\":[{\"name\":\"type\",\"type\":\"string\"}," \
     "{\"name\":\"message\",\"type\":\"string\"},{\"name\":\"retryable\",\"type\":\"boolean\"}]}"
 
 #define FIELD_REQUIRED(KIND) TYPE_##KIND
@@ -184,12 +192,13 @@ Test(schema, files_say_what_fields_def_says)
     struct pm_arena arena = {0};
     struct pm_buf expected = {0}, found = {0};
 #define PM_EVENT_BEGIN(TYPE, type, name) pm_buf_clear(&expected);
-#define PM_FIELD(m, name, KIND, PRESENCE) pm_buf_cstr(&expected, "{\"name\":\"" name "\",\"type\":" FIELD_##PRESENCE(KIND) "}\n");
-#define PM_EVENT_END(TYPE, type, name)                                                                             \
-    pm_buf_clear(&found);                                                                                          \
-    compact_fields(pm_schema_json(PM_##TYPE), &arena, &found);                                                     \
-    cr_assert(pm_slice_eq(pm_buf_slice(&expected), pm_buf_slice(&found)), "%s: fields.def\n%.*s\nschemas/\n%.*s", name, \
-              PM_SLICE_ARG(pm_buf_slice(&expected)), PM_SLICE_ARG(pm_buf_slice(&found)));
+#define PM_FIELD(m, name, KIND, PRESENCE) \
+    pm_buf_cstr(&expected, "{\"name\":\"" name "\",\"type\":" FIELD_##PRESENCE(KIND) "}\n");
+#define PM_EVENT_END(TYPE, type, name)                                                                            \
+    pm_buf_clear(&found);                                                                                         \
+    compact_fields(pm_schema_json(PM_##TYPE), &arena, &found);                                                    \
+    cr_assert(pm_slice_eq(pm_buf_slice(&expected), pm_buf_slice(&found)), "%s: fields.def\n%.*s\nschemas/\n%.*s", \
+              name, PM_SLICE_ARG(pm_buf_slice(&expected)), PM_SLICE_ARG(pm_buf_slice(&found)));
 #include "common/event/fields.def"
     pm_buf_release(&expected);
     pm_buf_release(&found);
