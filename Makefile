@@ -79,6 +79,9 @@ $(B)/obj/%.cc.o: %.cc $(B)/flags
 	@echo "  CXX   $<"
 	$(Q)mkdir -p $(@D) && $(CXX) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
 
+# The schemas are compiled in by the assembler, which names no dependencies.
+$(B)/obj/common/event/schema.c.o: $(wildcard schemas/*.avsc)
+
 # Another compiler or another flag rebuilds; the same ones do not.
 $(B)/flags: FORCE
 	$(Q)mkdir -p $(@D) && echo '$(CC) $(CFLAGS_ALL) $(CXX) $(CXXFLAGS_ALL) $(LDFLAGS_ALL) $(LIBS)' > $@.new
