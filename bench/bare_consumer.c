@@ -1,8 +1,10 @@
-/* bare_consumer.c: the limit that a consumer of a topic can reach: assigns every partition from its first offset, takes batches, touches each message, does nothing else.
+/* bare_consumer.c: the limit that a consumer of a topic can reach: assigns every partition from its first offset, takes
+ * batches, touches each message, does nothing else.
  *
  *   bare_consumer [-X name=value]... BROKERS TOPIC
  *
- * Settings are librdkafka's own but for those below. Prints one JSON object; `seconds` runs from the assignment to the last message. */
+ * Settings are librdkafka's own but for those below. Prints one JSON object; `seconds` runs from the assignment to the
+ * last message. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wignored-qualifiers" /* of newer releases */
 #include <librdkafka/rdkafka.h>
@@ -88,7 +90,8 @@ int main(int argc, char **argv)
     static rd_kafka_message_t *messages[BATCH];
     volatile unsigned sum = 0;
     while (got < total) {
-        /* One message with patience, then what else is there: with a timeout the batch call would hold a lone one back. */
+        /* One message with patience, then what else is there: with a timeout the batch call would hold a lone one back.
+         */
         messages[0] = rd_kafka_consume_queue(queue, 10000);
         if (!messages[0]) fail("consume", "nothing came for 10 s");
         ssize_t more = rd_kafka_consume_batch_queue(queue, 0, messages + 1, BATCH - 1), n = more < 0 ? 1 : more + 1;
@@ -104,8 +107,10 @@ int main(int argc, char **argv)
     double seconds = now_s() - begin;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("{\"librdkafka\":\"%s\",\"events\":%lld,\"bytes\":%lld,\"seconds\":%.4f,\"events_per_s\":%.0f,\"rss_mb\":%.1f}\n", rd_kafka_version_str(), (long long)got, (long long)bytes, seconds,
-           (double)got / seconds, (double)usage.ru_maxrss / 1024);
+    printf("{\"librdkafka\":\"%s\",\"events\":%lld,\"bytes\":%lld,\"seconds\":%.4f,\"events_per_s\":%.0f,\"rss_mb\":%."
+           "1f}\n",
+           rd_kafka_version_str(), (long long)got, (long long)bytes, seconds, (double)got / seconds,
+           (double)usage.ru_maxrss / 1024);
     fflush(stdout);
     _Exit(0); /* leaving the group and joining threads is nobody's time here */
 }

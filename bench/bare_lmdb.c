@@ -1,4 +1,5 @@
-/* bare_lmdb.c: what LMDB alone takes to make the same bytes durable: appends records of one size with ascending keys, in so many transactions, each committed and synced.
+/* bare_lmdb.c: what LMDB alone takes to make the same bytes durable: appends records of one size with ascending keys,
+ * in so many transactions, each committed and synced.
  *
  *   bare_lmdb DIR BYTES RECORDS COMMITS        DIR must not exist; BYTES: size that the file shall have at the end
  *
@@ -52,7 +53,8 @@ static size_t next_value_size(struct page_plan *plan)
 
 int main(int argc, char **argv)
 {
-    uint64_t bytes = argc == 5 ? strtoull(argv[2], NULL, 10) : 0, records = argc == 5 ? strtoull(argv[3], NULL, 10) : 0, commits = argc == 5 ? strtoull(argv[4], NULL, 10) : 0;
+    uint64_t bytes = argc == 5 ? strtoull(argv[2], NULL, 10) : 0, records = argc == 5 ? strtoull(argv[3], NULL, 10) : 0,
+             commits = argc == 5 ? strtoull(argv[4], NULL, 10) : 0;
     if (bytes < PAGE || !records || !commits || bytes / records < 2 * NODE_OVERHEAD || bytes / records > 2000) {
         fprintf(stderr, "usage: bare_lmdb DIR BYTES RECORDS COMMITS\n");
         return 2;
@@ -86,6 +88,7 @@ int main(int argc, char **argv)
     mdb_env_close(env);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("{\"seconds\":%.4f,\"file_bytes\":%llu,\"written_bytes\":%llu}\n", seconds, (unsigned long long)(info.me_last_pgno + 1) * PAGE, (unsigned long long)usage.ru_oublock * 512);
+    printf("{\"seconds\":%.4f,\"file_bytes\":%llu,\"written_bytes\":%llu}\n", seconds,
+           (unsigned long long)(info.me_last_pgno + 1) * PAGE, (unsigned long long)usage.ru_oublock * 512);
     return 0;
 }

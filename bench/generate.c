@@ -5,7 +5,8 @@
  *     --events N      events on results, 1,000 a job (1000000); 3 events a job come with them
  *     --big-job N     instead: one further job, "job-big", with N results of those N events: half reused, half computed
  *     --partitions N  makes the log first, with N partitions; the job is the key
- *     --brief         lines of about 500 bytes: no param_id and event_id (emit derives them), one output instead of two, no schema, model, entrypoint
+ *     --brief         lines of about 500 bytes: no param_id and event_id (emit derives them), one output instead of
+ * two, no schema, model, entrypoint
  *
  * Prints one JSON object: what was written, how long it took. The same seed gives the same bytes. */
 #include <inttypes.h>
@@ -54,7 +55,8 @@ static void put(struct sink *k, struct pm_event *ev)
 }
 
 /* A uniformly random result of those computed so far: whole groups of jobs, then what the jobs of this group have. */
-static struct synth_place earlier(uint64_t random, uint32_t group_job, const uint32_t counts[SYNTH_ACTIVE], uint64_t in_group)
+static struct synth_place earlier(uint64_t random, uint32_t group_job, const uint32_t counts[SYNTH_ACTIVE],
+                                  uint64_t in_group)
 {
     uint64_t before = (uint64_t)group_job * SYNTH_JOB_COMPUTED, u = synth_below(random, before + in_group);
     if (u < before) return synth_place_of(u);
@@ -108,7 +110,8 @@ static void make_big_job(struct synth *s, struct sink *k, uint32_t n)
     put(k, &ev);
 }
 
-static const char usage[] = "usage: generate [--seed N] [--events N] [--big-job N] [--partitions N] [--brief] (--log URL | --ndjson FILE)\n";
+static const char usage[] =
+    "usage: generate [--seed N] [--events N] [--big-job N] [--partitions N] [--brief] (--log URL | --ndjson FILE)\n";
 
 int main(int argc, char **argv)
 {
@@ -159,7 +162,8 @@ int main(int argc, char **argv)
         make_big_job(s, &k, (uint32_t)big);
     } else {
         uint32_t jobs = synth_jobs(s);
-        for (uint32_t job = 0; job < jobs; job += SYNTH_ACTIVE) make_group(s, &k, job, jobs - job < SYNTH_ACTIVE ? jobs - job : SYNTH_ACTIVE);
+        for (uint32_t job = 0; job < jobs; job += SYNTH_ACTIVE)
+            make_group(s, &k, job, jobs - job < SYNTH_ACTIVE ? jobs - job : SYNTH_ACTIVE);
     }
     if (k.log) must(pm_log_flush(k.log, &err), &err);
     if (k.file && fclose(k.file) != 0) {
@@ -171,8 +175,10 @@ int main(int argc, char **argv)
     pm_codec_close(k.codec);
     pm_buf_release(&k.buf);
     pm_arena_release(&s->arena);
-    printf("{\"seed\":%" PRIu64 ",\"events\":%" PRIu64 ",\"jobs\":%u,\"bytes\":%" PRIu64 ",\"bytes_per_event\":%.1f,\"seconds\":%.3f,\"events_per_s\":%.0f}\n", s->seed, k.events,
-           big ? 1 : synth_jobs(s), k.bytes, (double)k.bytes / (double)k.events, seconds, (double)k.events / seconds);
+    printf("{\"seed\":%" PRIu64 ",\"events\":%" PRIu64 ",\"jobs\":%u,\"bytes\":%" PRIu64
+           ",\"bytes_per_event\":%.1f,\"seconds\":%.3f,\"events_per_s\":%.0f}\n",
+           s->seed, k.events, big ? 1 : synth_jobs(s), k.bytes, (double)k.bytes / (double)k.events, seconds,
+           (double)k.events / seconds);
     free(s);
     return 0;
 }

@@ -1,7 +1,8 @@
 /* index_bench.c: the index from the inside.
  *
- *   index_bench ingest [--uneven] LOG_URL DIR       log -> a new index in DIR, timing every batch; --uneven: each partition wholly before the next
- *   index_bench lookup DIR SEED EVENTS COUNT        result -> jobs in process: COUNT random paths of the index that was made of these events, once to warm, once measured
+ *   index_bench ingest [--uneven] LOG_URL DIR       log -> a new index in DIR, timing every batch; --uneven: each
+ * partition wholly before the next index_bench lookup DIR SEED EVENTS COUNT        result -> jobs in process: COUNT
+ * random paths of the index that was made of these events, once to warm, once measured
  *
  * Prints one JSON object. Ingest is the loop of consumer/replayer.c (poll, prepare, hand over) with a clock in it. */
 #include <inttypes.h>
@@ -80,7 +81,9 @@ static void read_partitions(struct ingest *g, int32_t first, int32_t last)
         must(pm_pipeline_take(g->pipeline, &batch, &err), &err);
         uint64_t before = g->records;
         fill(g, batch, first, last);
-        for (size_t i = 0; i < batch->n_ops; i++) g->computed += batch->ops[i].type == PM_RESULT_COMPUTED, g->reused += batch->ops[i].type == PM_RESULT_REUSED;
+        for (size_t i = 0; i < batch->n_ops; i++)
+            g->computed += batch->ops[i].type == PM_RESULT_COMPUTED,
+                g->reused += batch->ops[i].type == PM_RESULT_REUSED;
         bool got = g->records > before;
         pm_pipeline_give(g->pipeline, batch);
         if (!got) return;
@@ -95,7 +98,8 @@ static double time_of(const struct ingest *g, uint64_t records)
     struct mark low = {0, 0};
     for (size_t i = 0; i < g->n_marks; i++) {
         struct mark high = g->marks[i];
-        if (high.records >= records) return low.at + (high.at - low.at) * (double)(records - low.records) / (double)(high.records - low.records);
+        if (high.records >= records)
+            return low.at + (high.at - low.at) * (double)(records - low.records) / (double)(high.records - low.records);
         low = high;
     }
     return low.at;
@@ -109,12 +113,14 @@ static void print_ingest(struct ingest *g, double seconds)
     g->marks[g->n_marks - 1].at = seconds; /* the last batch counts until it is committed */
     for (size_t i = 1; i < g->n_marks; i++)
         if (g->marks[i].at - g->marks[i - 1].at > slowest) slowest = g->marks[i].at - g->marks[i - 1].at;
-    printf("{\"events\":%" PRIu64 ",\"avro_bytes\":%" PRIu64 ",\"computed\":%" PRIu64 ",\"reused\":%" PRIu64 ",\"commits\":%zu,\"seconds\":%.4f,\"events_per_s\":%.0f,\"slowest_batch_s\":%.4f,"
+    printf("{\"events\":%" PRIu64 ",\"avro_bytes\":%" PRIu64 ",\"computed\":%" PRIu64 ",\"reused\":%" PRIu64
+           ",\"commits\":%zu,\"seconds\":%.4f,\"events_per_s\":%.0f,\"slowest_batch_s\":%.4f,"
            "\"index_bytes\":%" PRIu64 ",\"written_bytes\":%llu,\"rss_mb\":%.1f,\"tenths\":[",
-           g->records, g->bytes, g->computed, g->reused, g->n_marks, seconds, (double)g->records / seconds, slowest, pm_kv_file_bytes(g->writer->kv), (unsigned long long)usage.ru_oublock * 512,
-           (double)usage.ru_maxrss / 1024);
+           g->records, g->bytes, g->computed, g->reused, g->n_marks, seconds, (double)g->records / seconds, slowest,
+           pm_kv_file_bytes(g->writer->kv), (unsigned long long)usage.ru_oublock * 512, (double)usage.ru_maxrss / 1024);
     for (int i = 0; i < TENTHS; i++) {
-        double from = time_of(g, g->records * (uint64_t)i / TENTHS), to = time_of(g, g->records * (uint64_t)(i + 1) / TENTHS);
+        double from = time_of(g, g->records * (uint64_t)i / TENTHS),
+               to = time_of(g, g->records * (uint64_t)(i + 1) / TENTHS);
         printf("%s%.0f", i ? "," : "", (double)g->records / TENTHS / (to - from));
     }
     printf("]}\n");
@@ -206,8 +212,9 @@ static void lookup(const char *dir, uint64_t seed, uint64_t events, size_t count
         }
     }
     qsort(us, count, sizeof *us, by_value);
-    printf("{\"count\":%zu,\"jobs_per_result\":%.2f,\"min_us\":%.2f,\"median_us\":%.2f,\"p99_us\":%.2f,\"max_us\":%.2f}\n", count, (double)jobs / (double)count, us[0], us[count / 2],
-           us[count - count / 100 - 1], us[count - 1]);
+    printf(
+        "{\"count\":%zu,\"jobs_per_result\":%.2f,\"min_us\":%.2f,\"median_us\":%.2f,\"p99_us\":%.2f,\"max_us\":%.2f}\n",
+        count, (double)jobs / (double)count, us[0], us[count / 2], us[count - count / 100 - 1], us[count - 1]);
     pm_snapshot_close(snap);
     pm_index_close(index);
     pm_arena_release(&paths);

@@ -1,9 +1,10 @@
-/* synth.h: the events of the benchmark, made from a seed. Everything about a result follows from its place (job, ordinal among what the job computes) by a hash, so an event that reuses a
- * result of long ago is made without having kept it, and lookups can name any result again. Shapes follow examples/week.
+/* synth.h: the events of the benchmark, made from a seed. Everything about a result follows from its place (job,
+ * ordinal among what the job computes) by a hash, so an event that reuses a result of long ago is made without having
+ * kept it, and lookups can name any result again. Shapes follow examples/week.
  *
- *   jobs         1,000 results each, 64 jobs at once, their events in turn; 600 computed, 400 reused of a uniformly random earlier result
- *   computed     eleven at a time: ten simulations (seeds) of one parameter set, then their aggregation
- *   around them  JobSubmitted, JobStatusChanged running before, JobStatusChanged succeeded after
+ *   jobs         1,000 results each, 64 jobs at once, their events in turn; 600 computed, 400 reused of a uniformly
+ * random earlier result computed     eleven at a time: ten simulations (seeds) of one parameter set, then their
+ * aggregation around them  JobSubmitted, JobStatusChanged running before, JobStatusChanged succeeded after
  *
  * One thread; slices of an event end at the next one. */
 #ifndef PM_BENCH_SYNTH_H
@@ -32,11 +33,12 @@ struct synth_place { /* of a result: the k-th that a job computes */
 
 struct synth {
     uint64_t seed;
-    uint64_t results;      /* events on results to make, without the big job */
-    bool brief;            /* lines of about 500 bytes: without what the program derives, one output, fewer optional fields */
-    uint64_t made;         /* events of all types so far */
+    uint64_t results; /* events on results to make, without the big job */
+    bool brief;    /* lines of about 500 bytes: without what the program derives, one output, fewer optional fields */
+    uint64_t made; /* events of all types so far */
     struct pm_arena arena; /* of one event */
-    struct synth_params {  /* of the set that each of the active jobs computes now: nine of ten events on it need no new hash */
+    struct synth_params {  /* of the set that each of the active jobs computes now: nine of ten events on it need no new
+                              hash */
         uint64_t set;
         size_t len;
         char text[128], id[64];
@@ -53,20 +55,35 @@ static inline uint64_t synth_mix(uint64_t z)
     return z ^ z >> 31;
 }
 
-static inline uint64_t synth_hash(const struct synth *s, uint64_t what, uint64_t a, uint64_t b) { return synth_mix(synth_mix(synth_mix(s->seed ^ what << 56) ^ a) ^ b); }
-static inline uint64_t synth_below(uint64_t random, uint64_t n) { return (uint64_t)((unsigned __int128)random * n >> 64); }
+static inline uint64_t synth_hash(const struct synth *s, uint64_t what, uint64_t a, uint64_t b)
+{
+    return synth_mix(synth_mix(synth_mix(s->seed ^ what << 56) ^ a) ^ b);
+}
+static inline uint64_t synth_below(uint64_t random, uint64_t n)
+{
+    return (uint64_t)((unsigned __int128)random * n >> 64);
+}
 
 /* ---- text ---- */
 
-static inline struct pm_slice synth_text_end(struct synth *s, size_t from) { return pm_slice(s->text + from, s->text_len - from); }
+static inline struct pm_slice synth_text_end(struct synth *s, size_t from)
+{
+    return pm_slice(s->text + from, s->text_len - from);
+}
 static inline void synth_put(struct synth *s, const char *ptr, size_t len)
 {
     memcpy(s->text + s->text_len, ptr, len);
     s->text_len += len;
 }
 #define synth_lit(s, literal) synth_put((s), "" literal, sizeof(literal) - 1)
-static inline void synth_u64(struct synth *s, uint64_t value) { s->text_len += pm_u64_format(value, s->text + s->text_len); }
-static inline void synth_double(struct synth *s, uint64_t random) { s->text_len += pm_double_format((double)((random >> 11) + 1) * 0x1p-53, s->text + s->text_len); }
+static inline void synth_u64(struct synth *s, uint64_t value)
+{
+    s->text_len += pm_u64_format(value, s->text + s->text_len);
+}
+static inline void synth_double(struct synth *s, uint64_t random)
+{
+    s->text_len += pm_double_format((double)((random >> 11) + 1) * 0x1p-53, s->text + s->text_len);
+}
 static inline void synth_hex(struct synth *s, uint64_t random, size_t digits)
 {
     for (; digits; digits -= digits < 16 ? digits : 16) {
@@ -88,8 +105,11 @@ static inline struct pm_slice synth_hex_slice(struct synth *s, const char *prefi
 
 #define SYNTH_HAS(ev, member, value) ((ev)->member = (value), (ev)->has |= PM_HAS(member))
 
-static const char *const synth_targets[] = {"targets.prevalence:prevalence_target", "targets.outbreak:outbreak_size_target", "targets.deaths:weekly_deaths_target", "targets.icu:occupancy_target"};
-static const char *const synth_entrypoints[] = {"models.seir/baseline", "models.seir/lockdown", "models.seirs/baseline"};
+static const char *const synth_targets[] = {"targets.prevalence:prevalence_target",
+                                            "targets.outbreak:outbreak_size_target",
+                                            "targets.deaths:weekly_deaths_target", "targets.icu:occupancy_target"};
+static const char *const synth_entrypoints[] = {"models.seir/baseline", "models.seir/lockdown",
+                                                "models.seirs/baseline"};
 
 static inline struct pm_slice synth_job_id(struct synth *s, uint32_t job)
 {
@@ -103,7 +123,10 @@ static inline struct pm_slice synth_job_id(struct synth *s, uint32_t job)
     return synth_text_end(s, from);
 }
 
-static inline uint32_t synth_bundle(const struct synth *s, uint32_t job) { return (uint32_t)synth_below(synth_hash(s, 1, job, 0), SYNTH_BUNDLES); }
+static inline uint32_t synth_bundle(const struct synth *s, uint32_t job)
+{
+    return (uint32_t)synth_below(synth_hash(s, 1, job, 0), SYNTH_BUNDLES);
+}
 
 static inline void synth_study(struct synth *s, struct pm_event *ev, uint32_t job) /* what all results of a job share */
 {
@@ -159,7 +182,8 @@ static inline const struct synth_params *synth_params(struct synth *s, uint64_t 
     return p;
 }
 
-/* The identity of a result and what was seen of it: the same for the event that computes it and for those that reuse it. */
+/* The identity of a result and what was seen of it: the same for the event that computes it and for those that reuse
+ * it. */
 static inline void synth_result(struct synth *s, struct pm_event *ev, struct synth_place place)
 {
     uint64_t set = synth_hash(s, 4, place.job, place.k / SYNTH_SET), own = synth_hash(s, 5, place.job, place.k);
@@ -168,8 +192,10 @@ static inline void synth_result(struct synth *s, struct pm_event *ev, struct syn
     SYNTH_HAS(ev, kind, agg ? PM_KIND_AGG : PM_KIND_SIM);
     if (!s->brief) SYNTH_HAS(ev, schema, PM_SLICE("token"));
     if (!s->brief) SYNTH_HAS(ev, schema_version, 1);
-    if (!s->brief) SYNTH_HAS(ev, model_digest, synth_hex_slice(s, "sha256:", synth_hash(s, 3, synth_bundle(s, place.job), 0), 64));
-    const struct synth_params *params = synth_params(s, set, ev->type == PM_RESULT_COMPUTED ? place.job % SYNTH_ACTIVE : SYNTH_ACTIVE);
+    if (!s->brief)
+        SYNTH_HAS(ev, model_digest, synth_hex_slice(s, "sha256:", synth_hash(s, 3, synth_bundle(s, place.job), 0), 64));
+    const struct synth_params *params = synth_params(
+        s, set, ev->type == PM_RESULT_COMPUTED ? place.job % SYNTH_ACTIVE : SYNTH_ACTIVE);
     SYNTH_HAS(ev, params, pm_slice(params->text, params->len));
     SYNTH_HAS(ev, param_id, pm_slice(params->id, 64));
     if (agg) {
@@ -179,8 +205,12 @@ static inline void synth_result(struct synth *s, struct pm_event *ev, struct syn
         SYNTH_HAS(ev, n_replicates, SYNTH_SET - 1);
     } else {
         SYNTH_HAS(ev, seed, (set >> 33) + place.k % SYNTH_SET);
-        struct pm_output outputs[2] = {{.name = PM_SLICE("prevalence"), .size = 4000 + (int64_t)(own % 1000), .checksum = synth_hex_slice(s, "", own, 64)}};
-        if (!s->brief) outputs[1] = (struct pm_output){.name = PM_SLICE("summary"), .size = 1045, .checksum = synth_hex_slice(s, "", own + 1, 64)};
+        struct pm_output outputs[2] = {{.name = PM_SLICE("prevalence"),
+                                        .size = 4000 + (int64_t)(own % 1000),
+                                        .checksum = synth_hex_slice(s, "", own, 64)}};
+        if (!s->brief)
+            outputs[1] = (struct pm_output){
+                .name = PM_SLICE("summary"), .size = 1045, .checksum = synth_hex_slice(s, "", own + 1, 64)};
         SYNTH_HAS(ev, outputs, pm_array_of_outputs(&s->arena, outputs, s->brief ? 1 : 2));
     }
     synth_path(s, ev, place);
@@ -235,18 +265,28 @@ static inline void synth_status(struct synth *s, struct pm_event *ev, uint32_t j
     SYNTH_HAS(ev, status, status);
 }
 
-static inline uint32_t synth_jobs(const struct synth *s) { return (uint32_t)((s->results + SYNTH_JOB_RESULTS - 1) / SYNTH_JOB_RESULTS); }
+static inline uint32_t synth_jobs(const struct synth *s)
+{
+    return (uint32_t)((s->results + SYNTH_JOB_RESULTS - 1) / SYNTH_JOB_RESULTS);
+}
 
 /* The u-th result that the whole stream computes, when all of it is done. */
-static inline struct synth_place synth_place_of(uint64_t u) { return (struct synth_place){(uint32_t)(u / SYNTH_JOB_COMPUTED), (uint32_t)(u % SYNTH_JOB_COMPUTED)}; }
-static inline uint64_t synth_computed_count(const struct synth *s) { return s->results / SYNTH_JOB_RESULTS * SYNTH_JOB_COMPUTED; }
+static inline struct synth_place synth_place_of(uint64_t u)
+{
+    return (struct synth_place){(uint32_t)(u / SYNTH_JOB_COMPUTED), (uint32_t)(u % SYNTH_JOB_COMPUTED)};
+}
+static inline uint64_t synth_computed_count(const struct synth *s)
+{
+    return s->results / SYNTH_JOB_RESULTS * SYNTH_JOB_COMPUTED;
+}
 
 /* Is the p-th result event of a job a reuse? 400 of 1,000, never the first, in another order in each job. */
 static inline bool synth_is_reuse(const struct synth *s, uint32_t job, uint32_t p)
 {
     static const uint32_t factors[8] = {373, 397, 421, 443, 467, 491, 617, 641}; /* coprime with 1,000 */
     uint64_t h = synth_hash(s, 8, job, 0);
-    return (p * factors[h % 8] + SYNTH_JOB_REUSED + synth_below(h, SYNTH_JOB_COMPUTED)) % SYNTH_JOB_RESULTS < SYNTH_JOB_REUSED;
+    return (p * factors[h % 8] + SYNTH_JOB_REUSED + synth_below(h, SYNTH_JOB_COMPUTED)) % SYNTH_JOB_RESULTS <
+           SYNTH_JOB_REUSED;
 }
 
 #endif
