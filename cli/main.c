@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/signals.h"
 #include "cli/version.h"
 
 #define EXIT_USAGE 2
@@ -83,6 +84,7 @@ int main(int argc, char **argv)
 {
     keep_standard_files();
     signal(SIGPIPE, SIG_IGN);
+    pm_signals_catch_bus_error();
     struct pm_cli cli = {0};
     struct pm_error err = {0};
     int rc = run(&cli, argc, argv, &err);

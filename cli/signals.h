@@ -11,4 +11,7 @@ const volatile sig_atomic_t *pm_signals_catch(void);
  * flushed first. */
 void pm_signals_end(void);
 
+/* A cut file under a memory map ends the program with a message and exit status 3. */
+void pm_signals_catch_bus_error(void);
+
 #endif

@@ -101,6 +101,12 @@ static int start_partition(struct replayer *y, int32_t partition, struct pm_batc
         set_fault(y, partition, &why);
         return PM_OK;
     }
+    if (y->r->ends && p->end > log_next) {
+        pm_error_set(&why, PM_ELOG, "partition %d: the index has applied all below offset %lld, but the log ends at %lld: it was recreated or truncated", partition,
+                     (long long)p->end, (long long)log_next);
+        set_fault(y, partition, &why);
+        return PM_OK;
+    }
     if (!found) {
         struct pm_batch_offset *offset = pm_batch_offset(batch, partition);
         offset->first = p->first;
@@ -305,7 +311,12 @@ static int open_all(struct replayer *y, struct pm_error *err)
     PM_TRY(pm_replay_log_url(o, y->r->index_dir, room, sizeof room, &url, err));
     struct pm_log_options log = o->log;
     log.mode = PM_LOG_READ;
-    PM_TRY(pm_log_open(url, &log, &y->log, err));
+    int rc = pm_log_open(url, &log, &y->log, err);
+    if (rc == PM_ENOTFOUND) return err->code = PM_ELOG; /* a log that is not there is not an answer of "nothing found" */
+    PM_TRY(rc);
+    const char *wanted = y->r->log_identity;
+    if (wanted && strcmp(wanted, pm_log_identity(y->log)) != 0)
+        return pm_error_set(err, PM_EINDEX, "%s: the index was made from another log (%s), not from %s (%s)", y->r->options->index_dir, wanted, pm_log_url(y->log), pm_log_identity(y->log));
     PM_TRY(pm_codec_open(&o->codec, &y->codec, err));
     PM_TRY(pm_writer_open(y->r->index_dir, pm_log_url(y->log), pm_log_identity(y->log), y->r->until_us, &y->writer, err));
     y->prepare = (struct pm_prepare){.codec = y->codec, .until_us = y->r->until_us};

@@ -92,12 +92,36 @@ static int check_entry(void *arg, const uint8_t *entry, struct pm_error *err)
     return PM_OK;
 }
 
+/* Every name is found by its text, and there are as many numbers as texts. The names of jobs belong to the view of jobs, the others to the results. */
+static int check_names(struct pm_dump *dump, bool jobs, char *out, size_t size, struct pm_error *err)
+{
+    struct pm_snapshot *snap = dump->snap;
+    for (unsigned kind = 0; kind < PM_NAME_KIND_COUNT; kind++) {
+        if ((kind == PM_NAME_JOB) != jobs) continue;
+        for (uint32_t number = 0; number < snap->state.next_name[kind]; number++) {
+            struct pm_slice text;
+            uint32_t found = UINT32_MAX;
+            PM_TRY(pm_snapshot_name(snap, (enum pm_name_kind)kind, number, &text, err));
+            int rc = pm_snapshot_name_find(snap, (enum pm_name_kind)kind, text, &found, err);
+            if (rc != PM_OK && rc != PM_ENOTFOUND) return rc;
+            if (found == number || out[0]) continue;
+            snprintf(out, size, "the name \"%.*s\" is not found by its text", (int)(text.len < 300 ? text.len : 300), text.ptr);
+        }
+    }
+    uint64_t names, texts, bytes;
+    PM_TRY(pm_kv_db_stat(snap->txn, snap->tables.names, &names, &bytes, err));
+    PM_TRY(pm_kv_db_stat(snap->txn, snap->tables.name_texts, &texts, &bytes, err));
+    if (!out[0] && names != texts) snprintf(out, size, "there are %llu names for %llu texts", (unsigned long long)names, (unsigned long long)texts);
+    return PM_OK;
+}
+
 static int check_results(struct pm_dump *dump, const struct fold *fold, char *out, size_t size, struct pm_error *err)
 {
     (void)fold;
     const struct pm_meta_state *state = &dump->snap->state;
     const struct pm_runs *runs;
     struct dictionary_check check = {dump, 0, out, size};
+    PM_TRY(check_names(dump, false, out, size, err));
     PM_TRY(pm_snapshot_runs(dump->snap, PM_RUN_DICTIONARY, &runs, err));
     PM_TRY(pm_runs_scan(runs, dump->snap->txn, check_entry, &check, err));
     if (!out[0] && check.entries != dump->found)
@@ -122,6 +146,7 @@ static int check_jobs(struct pm_dump *dump, const struct fold *fold, char *out, 
     (void)fold;
     uint64_t shown[PM_ROLE_COUNT] = {0};
     struct pm_snapshot *snap = dump->snap;
+    PM_TRY(check_names(dump, true, out, size, err));
     for (uint32_t job = 0; job < dump->n_jobs; job++) {
         struct pm_job_row row, counted = {0};
         PM_TRY(pm_job_row_get(snap->txn, &snap->tables, job, &row, err));
@@ -217,7 +242,7 @@ static int replay_beside(const struct pm_consumer_options *options, struct pm_sn
     PM_TRY(pm_snapshot_info(snap, &info, err));
     struct pm_consumer_options with_url = *options;
     if (!with_url.log_url) with_url.log_url = info.log_url;
-    struct pm_replay replay = {.options = &with_url, .index_dir = ret->dir, .phase = "replay", .once = true, .ends = ends, .n_ends = n, .until_us = info.until_us};
+    struct pm_replay replay = {.options = &with_url, .index_dir = ret->dir, .phase = "replay", .once = true, .ends = ends, .n_ends = n, .until_us = info.until_us, .log_identity = info.log_identity};
     struct pm_consumer_result result;
     PM_TRY(pm_replay(&replay, &result, err));
     PM_TRY(pm_kv_open(ret->dir, PM_KV_READ_ONLY, &ret->kv, err));

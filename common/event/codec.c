@@ -7,6 +7,7 @@
  *
  * A codec belongs to one thread. */
 #include "common/event/codec.h"
+#include "common/event/identity.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -289,6 +290,7 @@ int pm_codec_decode(struct pm_codec *codec, struct pm_slice value, int64_t defau
     if (frame.kind == PM_FRAME_JSON)
         return pm_event_from_json(frame.body, default_at_us, arena, ret, err); /* checks by itself */
     PM_TRY(decode_frame(codec, &frame, arena, ret, err));
+    PM_TRY(pm_event_derive(ret, arena, err)); /* a foreign producer may leave out what a line may leave out */
     return pm_event_check(ret, err);
 }
 

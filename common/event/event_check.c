@@ -329,14 +329,10 @@ static int check_ids(const struct pm_event *ev, enum pm_event_trust trust, struc
                                 PM_SLICE_ARG(ev->bundle_digest), shown(ev->bundle_ref), ev->bundle_ref.ptr);
         }
     }
-    if (pm_event_has(ev, PM_HAS(params))) {
+    if (pm_event_has(ev, PM_HAS(params) | PM_HAS(param_id))) return pm_params_verify_id(ev->params, ev->param_id, err);
+    if (pm_event_has(ev, PM_HAS(params)) && trust == PM_TRUST_NOTHING) {
         char id[64];
-        if (trust == PM_TRUST_NOTHING || pm_event_has(ev, PM_HAS(param_id)))
-            PM_TRY(pm_params_verify(ev->params, id, err));
-        if (pm_event_has(ev, PM_HAS(param_id)) && !pm_slice_eq(ev->param_id, pm_slice(id, sizeof id))) {
-            return pm_error_set(err, PM_EINVALID, "param_id \"%.*s\" does not agree with params, whose id is %.64s",
-                                shown(ev->param_id), ev->param_id.ptr, id);
-        }
+        return pm_params_verify(ev->params, id, err);
     }
     return PM_OK;
 }

@@ -97,6 +97,31 @@ static int env_open(const char *dir, unsigned flags, MDB_env **ret)
     return rc;
 }
 
+static uint64_t page_size(struct pm_kv *kv)
+{
+    MDB_stat st;
+    return mdb_env_stat(kv->env, &st) == 0 ? st.ms_psize : 4096;
+}
+
+uint64_t pm_kv_file_bytes(struct pm_kv *kv)
+{
+    MDB_envinfo info;
+    if (mdb_env_info(kv->env, &info) != 0) return 0;
+    return ((uint64_t)info.me_last_pgno + 1) * page_size(kv);
+}
+
+/* A file that is shorter than its own last page was cut: reading there would end the process. Pages that a transaction took and gave back are never written, so a few may be missing. */
+#define PAGES_UNWRITTEN_MAX 256
+static int check_length(struct pm_kv *kv, struct pm_error *err)
+{
+    char file[PATH_MAX];
+    struct stat st;
+    snprintf(file, sizeof file, "%s/data.mdb", kv->dir);
+    uint64_t says = pm_kv_file_bytes(kv), slack = PAGES_UNWRITTEN_MAX * page_size(kv);
+    if (stat(file, &st) != 0 || (uint64_t)st.st_size + slack >= says) return PM_OK;
+    return pm_error_set(err, PM_ECORRUPT, "%s: the file was cut: it has %llu bytes of %llu", file, (unsigned long long)st.st_size, (unsigned long long)says);
+}
+
 static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm_error *err)
 {
     struct stat st;
@@ -135,6 +160,13 @@ static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm
         free(kv);
         return code;
     }
+    rc = check_length(kv, err);
+    if (rc != PM_OK) {
+        mdb_env_close(kv->env);
+        free(kv->dir);
+        free(kv);
+        return rc;
+    }
     pm_kv_check_readers(kv);
     kv->next = open_list;
     open_list = kv;
@@ -167,19 +199,6 @@ void pm_kv_close(struct pm_kv *kv)
 }
 
 const char *pm_kv_dir(const struct pm_kv *kv) { return kv->dir; }
-
-static uint64_t page_size(struct pm_kv *kv)
-{
-    MDB_stat st;
-    return mdb_env_stat(kv->env, &st) == 0 ? st.ms_psize : 4096;
-}
-
-uint64_t pm_kv_file_bytes(struct pm_kv *kv)
-{
-    MDB_envinfo info;
-    if (mdb_env_info(kv->env, &info) != 0) return 0;
-    return ((uint64_t)info.me_last_pgno + 1) * page_size(kv);
-}
 
 static int begin(struct pm_kv *kv, unsigned flags, struct pm_kv_txn **ret, struct pm_error *err)
 {

@@ -120,24 +120,25 @@ static enum path_token token_of(const struct pm_record *rec, struct pm_slice seg
 }
 
 /* The short form: each segment either one token byte or its text and a '/'. A path with a control byte below TOKEN_END at the start of a segment stays
- * verbatim. Returns false when it must. Matched by pm_record_path. */
-static bool put_path_form(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target, struct pm_buf *out)
+ * verbatim: NULL. At most one byte longer than the path. Matched by pm_record_path. */
+static uint8_t *put_path_form(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target, uint8_t *w)
 {
     const char *p = rec->path.ptr, *end = p + rec->path.len;
     while (p < end) {
         const char *slash = memchr(p, '/', (size_t)(end - p));
         struct pm_slice segment = pm_slice(p, (size_t)((slash ? slash : end) - p));
-        if (segment.len == 0 || (unsigned char)segment.ptr[0] < TOKEN_END) return false;
+        if (segment.len == 0 || (unsigned char)segment.ptr[0] < TOKEN_END) return NULL;
         enum path_token token = token_of(rec, segment, bundle_digest, target);
         if (token) {
-            pm_buf_byte(out, (uint8_t)token);
+            *w++ = (uint8_t)token;
         } else {
-            pm_buf_slice_add(out, segment);
-            pm_buf_byte(out, '/');
+            memcpy(w, segment.ptr, segment.len);
+            w += segment.len;
+            *w++ = '/';
         }
         p = slash ? slash + 1 : end;
     }
-    return true;
+    return w;
 }
 
 /* The param_id's text: as the event gave it, packed, or from params. */
@@ -200,14 +201,58 @@ struct pm_slice pm_record_path(const struct pm_record *rec, struct pm_slice form
 
 /* ---- the record ---- */
 
-static void put_event_stamp(const struct pm_stamp *stamp, struct pm_buf *out)
+static uint8_t *put_bytes(uint8_t *p, const void *bytes, size_t n)
 {
-    uint8_t tmp[8 + PM_EVENT_ID_BYTES];
-    memcpy(tmp, &stamp->at, 8);
-    memcpy(tmp + 8, stamp->event_id, PM_EVENT_ID_BYTES);
-    pm_buf_bytes(out, tmp, sizeof tmp);
-    if (stamp->job1) put_varint(out, stamp->job1 - 1);
+    if (n) memcpy(p, bytes, n);
+    return p + n;
 }
+
+static uint8_t *put_slice(uint8_t *p, struct pm_slice s) { return put_bytes(pm_varint_put(p, s.len), s.ptr, s.len); }
+
+/* The path's short form behind its length, for which two bytes are left: they hold any path's. */
+static uint8_t *put_path(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target, uint8_t *p)
+{
+    uint8_t *form = p + 2;
+    *form = PATH_TOKENS;
+    uint8_t *end = put_path_form(rec, bundle_digest, target, form + 1);
+    if (!end) {
+        *form = PATH_VERBATIM;
+        end = put_bytes(form + 1, rec->path.ptr, rec->path.len);
+    }
+    size_t n = (size_t)(end - form);
+    PM_CHECK(n < 1 << 14);
+    p[0] = (uint8_t)(n | 0x80);
+    p[1] = (uint8_t)(n >> 7);
+    return end;
+}
+
+static uint8_t *put_facts(const struct pm_record *rec, unsigned head, const uint8_t param_id[32], uint8_t *p)
+{
+    uint16_t mask = (uint16_t)(rec->present | (has(rec, PM_FIELD_KIND) && rec->kind == PM_KIND_AGG ? 0x8000u : 0));
+    p = put_bytes(p, &mask, 2);
+    p = put_bytes(p, &rec->stamp.at, 8);
+    p = put_bytes(p, rec->stamp.event_id, PM_EVENT_ID_BYTES);
+    if (rec->stamp.job1) p = pm_varint_put(p, rec->stamp.job1 - 1);
+    if (has(rec, PM_FIELD_SCHEMA)) p = pm_varint_put(p, rec->schema);
+    if (has(rec, PM_FIELD_SCHEMA_VERSION)) p = pm_varint_put(p, pm_zigzag(rec->schema_version));
+    if (has(rec, PM_FIELD_BUNDLE)) p = pm_varint_put(p, rec->bundle);
+    if (has(rec, PM_FIELD_MODEL)) p = pm_varint_put(p, rec->model);
+    if (has(rec, PM_FIELD_ENTRYPOINT)) p = pm_varint_put(p, rec->entrypoint);
+    if (head & HEAD_PARAM_RAW) p = put_bytes(p, param_id, 32);
+    if (head & HEAD_PARAM_TEXT) p = put_slice(p, rec->param_id);
+    if (has(rec, PM_FIELD_PARAMS)) p = put_slice(p, rec->params);
+    if (has(rec, PM_FIELD_SEED)) p = pm_varint_put(p, rec->seed);
+    if (has(rec, PM_FIELD_TARGET)) p = pm_varint_put(p, rec->target);
+    if (has(rec, PM_FIELD_TARGET_DIGEST)) p = pm_varint_put(p, rec->target_digest);
+    if (has(rec, PM_FIELD_AGGREGATION_ID)) p = put_slice(p, rec->aggregation_id);
+    if (has(rec, PM_FIELD_LOSS)) p = put_bytes(p, &rec->loss, 8);
+    if (has(rec, PM_FIELD_N_REPLICATES)) p = pm_varint_put(p, (uint64_t)rec->n_replicates);
+    if (has(rec, PM_FIELD_OUTPUTS)) p = put_bytes(p, rec->outputs.ptr, rec->outputs.len); /* last: needs no length */
+    return p;
+}
+
+/* What the numbers of a record take at most. */
+#define FIXED_BYTES_MAX (1 + 2 + 2 + 8 + PM_EVENT_ID_BYTES + 32 + 8 + 20 * PM_VARINT_MAX)
 
 void pm_record_encode(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target, struct pm_buf *out)
 {
@@ -217,42 +262,14 @@ void pm_record_encode(const struct pm_record *rec, struct pm_slice bundle_digest
     bool raw = has(rec, PM_FIELD_PARAM_ID) && !derived && pack_hex64(rec->param_id, param_id);
     unsigned head = rec->stamp.type | (rec->moved ? HEAD_MOVED : 0) | (facts && rec->stamp.job1 ? HEAD_JOB : 0) |
                     (raw ? HEAD_PARAM_RAW : 0) | (has(rec, PM_FIELD_PARAM_ID) && !derived && !raw ? HEAD_PARAM_TEXT : 0);
-    pm_buf_byte(out, (uint8_t)head);
-    if (rec->moved) put_varint(out, rec->result);
-
-    /* The path's short form behind its length, which is only known afterwards; two bytes of varint hold any path. */
-    size_t at = out->len;
-    pm_buf_bytes(out, "\x80\x00\x01", 3);
-    out->ptr[at + 2] = PATH_TOKENS;
-    if (!put_path_form(rec, bundle_digest, target, out)) {
-        out->len = at + 2;
-        pm_buf_byte(out, PATH_VERBATIM);
-        pm_buf_slice_add(out, rec->path);
-    }
-    size_t n = out->len - at - 2;
-    PM_CHECK(n < 1 << 14);
-    out->ptr[at] = (char)(uint8_t)(n | 0x80);
-    out->ptr[at + 1] = (char)(uint8_t)(n >> 7);
-    if (!facts) return;
-
-    uint16_t mask = (uint16_t)(rec->present | (has(rec, PM_FIELD_KIND) && rec->kind == PM_KIND_AGG ? 0x8000u : 0));
-    pm_buf_bytes(out, &mask, 2);
-    put_event_stamp(&rec->stamp, out);
-    if (has(rec, PM_FIELD_SCHEMA)) put_varint(out, rec->schema);
-    if (has(rec, PM_FIELD_SCHEMA_VERSION)) put_varint(out, pm_zigzag(rec->schema_version));
-    if (has(rec, PM_FIELD_BUNDLE)) put_varint(out, rec->bundle);
-    if (has(rec, PM_FIELD_MODEL)) put_varint(out, rec->model);
-    if (has(rec, PM_FIELD_ENTRYPOINT)) put_varint(out, rec->entrypoint);
-    if (head & HEAD_PARAM_RAW) pm_buf_bytes(out, param_id, sizeof param_id);
-    if (head & HEAD_PARAM_TEXT) put_text(out, rec->param_id);
-    if (has(rec, PM_FIELD_PARAMS)) put_text(out, rec->params);
-    if (has(rec, PM_FIELD_SEED)) put_varint(out, rec->seed);
-    if (has(rec, PM_FIELD_TARGET)) put_varint(out, rec->target);
-    if (has(rec, PM_FIELD_TARGET_DIGEST)) put_varint(out, rec->target_digest);
-    if (has(rec, PM_FIELD_AGGREGATION_ID)) put_text(out, rec->aggregation_id);
-    if (has(rec, PM_FIELD_LOSS)) pm_buf_bytes(out, &rec->loss, 8);
-    if (has(rec, PM_FIELD_N_REPLICATES)) put_varint(out, (uint64_t)rec->n_replicates);
-    if (has(rec, PM_FIELD_OUTPUTS)) pm_buf_slice_add(out, rec->outputs); /* last: needs no length */
+    pm_buf_reserve(out, FIXED_BYTES_MAX + rec->path.len + 2 + rec->param_id.len + rec->params.len + rec->aggregation_id.len + rec->outputs.len);
+    uint8_t *p = (uint8_t *)out->ptr + out->len;
+    *p++ = (uint8_t)head;
+    if (rec->moved) p = pm_varint_put(p, rec->result);
+    p = put_path(rec, bundle_digest, target, p);
+    if (facts) p = put_facts(rec, head, param_id, p);
+    out->len = (size_t)(p - (uint8_t *)out->ptr);
+    PM_CHECK(out->len <= out->cap);
 }
 
 void pm_record_moved(struct pm_slice encoded, uint64_t result, struct pm_buf *out)
