@@ -152,7 +152,7 @@ struct pm_array pm_array_of_outputs(struct pm_arena *arena, const struct pm_outp
 
 /* ---- Avro (avro_codec.c): direct, bounds-checked, no allocation ---- */
 /* Reads one whole record body of the newest released schema of `type`; bytes left over are PM_EFORMAT. Checks the form (lengths, enum
- * and union branches, array blocks), not the rules: call pm_event_check before believing it. */
+ * and union branches, array blocks), not the rules: call pm_event_check before believing it. On failure *ret is undefined. */
 int pm_event_decode(enum pm_event_type type, struct pm_slice body, struct pm_event *ret, struct pm_error *err) PM_MUST_CHECK;
 /* Appends the record body. Required members must be present (PM_CHECK). */
 void pm_event_encode(const struct pm_event *ev, struct pm_buf *out);
