@@ -41,7 +41,7 @@ int pm_quarantine_retry(const struct pm_consumer_options *options, uint64_t *ret
     struct pm_writer *writer = NULL;
     struct pm_snapshot *snap = NULL;
     struct pm_index_info info;
-    /* The index says itself of which log it is: the log is not needed for this. */
+    struct pm_log *log = NULL;
     int rc = pm_index_open(options->index_dir, &index, err);
     if (rc == PM_OK) rc = pm_snapshot_open(index, &snap, err);
     if (rc == PM_OK) rc = pm_snapshot_info(snap, &info, err);
@@ -49,7 +49,15 @@ int pm_quarantine_retry(const struct pm_consumer_options *options, uint64_t *ret
     pm_index_close(index);
     snap = NULL;
     if (rc == PM_OK) rc = pm_codec_open(&options->codec, &r.prepare.codec, err);
-    if (rc == PM_OK) rc = pm_writer_open(options->index_dir, info.log_url, info.log_identity, info.until_us, &writer, err);
+    /* The index says itself of which log it is; a log that is named must be that one. */
+    if (rc == PM_OK && options->log_url) {
+        struct pm_log_options log_options = options->log;
+        log_options.mode = PM_LOG_READ;
+        rc = pm_log_open(options->log_url, &log_options, &log, err);
+    }
+    if (rc == PM_OK)
+        rc = pm_writer_open(options->index_dir, log ? pm_log_url(log) : info.log_url, log ? pm_log_identity(log) : info.log_identity, info.until_us, &writer, err);
+    pm_log_close(log);
     if (rc == PM_OK) rc = pm_writer_names(writer, &r.prepare.names, err);
     if (rc == PM_OK) rc = pm_snapshot_of(writer->kv, &snap, err);
     if (rc == PM_OK) rc = pm_quarantine_each(snap, retry_row, &r, err);

@@ -23,7 +23,7 @@
 #define POLL_BUSY_MS 5              /* while the writer works anyway */
 #define PARTITIONS_EVERY_US 10000000 /* look for added partitions */
 #define PROGRESS_EVERY_US 100000
-#define RETRY_ONCE_US 30000000 /* how long --once waits for a registry that is away */
+#define RETRY_ONCE_MS 10000 /* how long --once waits for a registry that is away, when the log's options do not say */
 
 struct partition {
     int64_t first, end, committed; /* committed: what the batches so far say */
@@ -190,7 +190,8 @@ static int prepare_patiently(struct replayer *y, const struct pm_log_record *rec
         int64_t now = pm_time_monotonic_us();
         if (give_up == 0) {
             warn(y, err ? err->text : "waiting");
-            give_up = now + RETRY_ONCE_US;
+            int wait_ms = y->r->options->log.timeout_ms ? y->r->options->log.timeout_ms : RETRY_ONCE_MS;
+            give_up = now + (int64_t)wait_ms * 1000;
         }
         if (stopped(y) || (y->r->once && now > give_up)) return rc;
         struct timespec pause = {delay_ms / 1000, (long)(delay_ms % 1000) * 1000000};
@@ -314,9 +315,10 @@ static int open_all(struct replayer *y, struct pm_error *err)
     int rc = pm_log_open(url, &log, &y->log, err);
     if (rc == PM_ENOTFOUND) return err->code = PM_ELOG; /* a log that is not there is not an answer of "nothing found" */
     PM_TRY(rc);
-    const char *wanted = y->r->log_identity;
-    if (wanted && strcmp(wanted, pm_log_identity(y->log)) != 0)
-        return pm_error_set(err, PM_EINDEX, "%s: the index was made from another log (%s), not from %s (%s)", y->r->options->index_dir, wanted, pm_log_url(y->log), pm_log_identity(y->log));
+    const struct pm_index_info *from = y->r->made_from;
+    if (from && strcmp(from->log_identity, pm_log_identity(y->log)) != 0)
+        return pm_error_set(err, PM_EINDEX, "%s: the index was made from another log: %s (%s), not %s (%s)", o->index_dir, from->log_url, from->log_identity, pm_log_url(y->log),
+                            pm_log_identity(y->log));
     PM_TRY(pm_codec_open(&o->codec, &y->codec, err));
     PM_TRY(pm_writer_open(y->r->index_dir, pm_log_url(y->log), pm_log_identity(y->log), y->r->until_us, &y->writer, err));
     y->prepare = (struct pm_prepare){.codec = y->codec, .until_us = y->r->until_us};

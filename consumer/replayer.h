@@ -18,7 +18,7 @@ struct pm_replay {
     const struct pm_replay_end *ends; /* or at these (then also once); NULL: none */
     size_t n_ends;
     int64_t until_us;
-    const char *log_identity;         /* the log must be this one; NULL: the index says, or it is a new one */
+    const struct pm_index_info *made_from; /* the log must be the one that this index remembers; NULL: any */
 };
 
 /* Opens the log and the index, brings the index to the end, closes both. */

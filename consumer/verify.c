@@ -242,7 +242,7 @@ static int replay_beside(const struct pm_consumer_options *options, struct pm_sn
     PM_TRY(pm_snapshot_info(snap, &info, err));
     struct pm_consumer_options with_url = *options;
     if (!with_url.log_url) with_url.log_url = info.log_url;
-    struct pm_replay replay = {.options = &with_url, .index_dir = ret->dir, .phase = "replay", .once = true, .ends = ends, .n_ends = n, .until_us = info.until_us, .log_identity = info.log_identity};
+    struct pm_replay replay = {.options = &with_url, .index_dir = ret->dir, .phase = "replay", .once = true, .ends = ends, .n_ends = n, .until_us = info.until_us, .made_from = &info};
     struct pm_consumer_result result;
     PM_TRY(pm_replay(&replay, &result, err));
     PM_TRY(pm_kv_open(ret->dir, PM_KV_READ_ONLY, &ret->kv, err));
