@@ -10,8 +10,6 @@
 #include "cli/signals.h"
 #include "cli/version.h"
 
-#define EXIT_USAGE 2
-
 /* The reader of our stdout is gone ("provmat replay | head"): end as the shell expects it of every filter. Asked of the
  * pipe itself, because the error that a writer met has lost its errno on the way here. */
 static void end_if_pipe_closed(void)
@@ -22,7 +20,7 @@ static void end_if_pipe_closed(void)
     raise(SIGPIPE);
 }
 
-static int finish(const struct pm_cli *cli, int rc, struct pm_error *err)
+static int finish(int rc, struct pm_error *err)
 {
     if (rc == PM_EIO) end_if_pipe_closed();
     pm_progress_clear();
@@ -34,7 +32,6 @@ static int finish(const struct pm_cli *cli, int rc, struct pm_error *err)
             rc = pm_error_set(err, PM_EIO, "could not write the output: %s", why ? strerror(why) : "a write failed");
     }
     if (rc != PM_OK && err->text[0]) pm_cli_warn("%s", err->text);
-    (void)cli;
     return pm_error_exit_status(rc);
 }
 
@@ -88,5 +85,5 @@ int main(int argc, char **argv)
     struct pm_cli cli = {0};
     struct pm_error err = {0};
     int rc = run(&cli, argc, argv, &err);
-    return finish(&cli, rc, &err);
+    return finish(rc, &err);
 }
