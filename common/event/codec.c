@@ -7,7 +7,6 @@
  *
  * A codec belongs to one thread. */
 #include "common/event/codec.h"
-#include "common/event/identity.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,6 +17,7 @@
 #include "common/base/time.h"
 #include "common/event/avro_slow.h"
 #include "common/event/frame.h"
+#include "common/event/identity.h"
 #include "common/event/registry.h"
 #include "common/event/schema.h"
 
@@ -300,8 +300,9 @@ int pm_codec_decode(struct pm_codec *codec, struct pm_slice value, int64_t defau
 static int register_type(struct pm_codec *codec, enum pm_event_type type, struct pm_error *err)
 {
     PM_CLEANUP(pm_buf_release) struct pm_buf subject = {0};
-    if (!codec->topic) return pm_error_set(err, PM_EUSAGE, "schema.registry.url is for a log that is a Kafka topic");
-    pm_buf_printf(&subject, "%s-provmat.%s", codec->topic, pm_event_type_name(type));
+    /* A log without a topic's name shares one subject a type with all others like it. */
+    pm_buf_printf(&subject, "%s%sprovmat.%s", codec->topic ? codec->topic : "", codec->topic ? "-" : "",
+                  pm_event_type_name(type));
     int rc = pm_registry_register(codec->registry, subject.ptr, pm_schema_json(type), &codec->id_of[type], err);
     if (rc != PM_OK) return pm_error_wrap(err, rc, "subject %s", subject.ptr);
     codec->registered[type] = true;

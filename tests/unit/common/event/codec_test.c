@@ -331,6 +331,25 @@ Test(codec, encoding_registers_each_type_once)
     pm_buf_release(&value);
 }
 
+Test(codec, a_log_without_a_topic_registers_by_the_record_name_alone)
+{
+    static const struct http_answer answers[] = {
+        {"POST /api/subjects/provmat.ResultDeleted/versions ", 200, "{\"id\":5}"},
+        {NULL, 0, NULL},
+    };
+    struct http_stub *stub = http_stub_start(answers);
+    struct pm_codec *codec = open_codec((struct pm_codec_options){.registry_url = registry_url(stub, "")});
+    struct pm_buf value = {0};
+    struct pm_event ev;
+    struct pm_error err;
+    test_plain_event(PM_RESULT_DELETED, &ev);
+    cr_assert_eq(pm_codec_encode(codec, &ev, &value, &err), PM_OK, "%s", err.text);
+    cr_assert(pm_slice_starts(pm_buf_slice(&value), PM_SLICE("\x00\x00\x00\x00\x05\x40")));
+    pm_codec_close(codec);
+    http_stub_stop(stub);
+    pm_buf_release(&value);
+}
+
 Test(codec, registry_urls_that_are_none)
 {
     static const char *const urls[] = {"registry:8081", "ftp://host/", "file:///etc/passwd", "http://", ""};
