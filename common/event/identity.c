@@ -285,21 +285,30 @@ int pm_params_verify(struct pm_slice text, char out_id[64], struct pm_error *err
     return PM_OK;
 }
 
-#define KNOWN_PAIRS (1u << 20)
-static _Atomic uint64_t known_pairs[KNOWN_PAIRS]; /* a lost or torn race costs a second look, no more */
+/* Two tables of sums: a small one that stays in the processor's cache, for the replicates of one set that come close
+ * together, and a large one for the reuses of old sets. A race costs a second look, no more. */
+#define RECENT_PAIRS_BITS 11
+#define KNOWN_PAIRS_BITS 20
+static _Atomic uint64_t recent_pairs[1u << RECENT_PAIRS_BITS], known_pairs[1u << KNOWN_PAIRS_BITS];
 
 int pm_params_verify_id(struct pm_slice text, struct pm_slice id, struct pm_error *err)
 {
     uint64_t sum = pm_hash64(id.ptr, id.len, pm_hash64(text.ptr, text.len, text.len)) | 1;
-    _Atomic uint64_t *slot = &known_pairs[sum >> 44];
-    if (atomic_load_explicit(slot, memory_order_relaxed) == sum) return PM_OK;
+    _Atomic uint64_t *recent = &recent_pairs[sum >> (64 - RECENT_PAIRS_BITS)];
+    _Atomic uint64_t *known = &known_pairs[sum >> (64 - KNOWN_PAIRS_BITS)];
+    if (atomic_load_explicit(recent, memory_order_relaxed) == sum) return PM_OK;
+    if (atomic_load_explicit(known, memory_order_relaxed) == sum) {
+        atomic_store_explicit(recent, sum, memory_order_relaxed);
+        return PM_OK;
+    }
     char derived[64];
     PM_TRY(pm_params_verify(text, derived, err));
     if (!pm_slice_eq(id, pm_slice(derived, sizeof derived))) {
         return pm_error_set(err, PM_EINVALID, "param_id \"%.*s\" does not agree with params, whose id is %.64s",
                             cut(id.len), id.ptr, derived);
     }
-    atomic_store_explicit(slot, sum, memory_order_relaxed);
+    atomic_store_explicit(recent, sum, memory_order_relaxed);
+    atomic_store_explicit(known, sum, memory_order_relaxed);
     return PM_OK;
 }
 
