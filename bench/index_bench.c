@@ -29,6 +29,13 @@ static void must(int rc, const struct pm_error *err)
     exit(1);
 }
 
+static double clock_s(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static double seconds_since(int64_t begin) { return (double)(pm_time_monotonic_us() - begin) / 1e6; }
 
 /* ---- ingest ---- */
@@ -50,6 +57,7 @@ struct ingest {
     size_t n_marks;
     uint64_t records, bytes, computed, reused;
     int64_t begin;
+    double reader_cpu_s, cpu_s;
 };
 
 static void fill(struct ingest *g, struct pm_batch *batch, int32_t first, int32_t last)
@@ -114,9 +122,12 @@ static void print_ingest(struct ingest *g, double seconds)
     for (size_t i = 1; i < g->n_marks; i++)
         if (g->marks[i].at - g->marks[i - 1].at > slowest) slowest = g->marks[i].at - g->marks[i - 1].at;
     printf("{\"events\":%" PRIu64 ",\"avro_bytes\":%" PRIu64 ",\"computed\":%" PRIu64 ",\"reused\":%" PRIu64
-           ",\"commits\":%zu,\"seconds\":%.4f,\"events_per_s\":%.0f,\"slowest_batch_s\":%.4f,"
-           "\"index_bytes\":%" PRIu64 ",\"written_bytes\":%llu,\"rss_mb\":%.1f,\"tenths\":[",
-           g->records, g->bytes, g->computed, g->reused, g->n_marks, seconds, (double)g->records / seconds, slowest,
+           ",\"commits\":%zu,",
+           g->records, g->bytes, g->computed, g->reused, g->n_marks);
+    printf(
+        "\"seconds\":%.4f,\"events_per_s\":%.0f,\"slowest_batch_s\":%.4f,\"reader_cpu_s\":%.4f,\"writer_cpu_s\":%.4f,",
+        seconds, (double)g->records / seconds, slowest, g->reader_cpu_s, g->cpu_s - g->reader_cpu_s);
+    printf("\"index_bytes\":%" PRIu64 ",\"written_bytes\":%llu,\"rss_mb\":%.1f,\"tenths\":[",
            pm_kv_file_bytes(g->writer->kv), (unsigned long long)usage.ru_oublock * 512, (double)usage.ru_maxrss / 1024);
     for (int i = 0; i < TENTHS; i++) {
         double from = time_of(g, g->records * (uint64_t)i / TENTHS),
@@ -144,11 +155,14 @@ static void ingest(const char *url, const char *dir, bool uneven)
         PM_CHECK(first == 0);
     }
     must(pm_pipeline_open(g->writer, false, &g->pipeline, &err), &err);
+    double thread_before = clock_s(CLOCK_THREAD_CPUTIME_ID), before = clock_s(CLOCK_PROCESS_CPUTIME_ID);
     g->begin = pm_time_monotonic_us();
     if (!uneven) read_partitions(g, 0, g->n_partitions);
     for (int32_t i = 0; uneven && i < g->n_partitions; i++) read_partitions(g, i, i + 1);
     must(pm_pipeline_drain(g->pipeline, &err), &err);
     double seconds = seconds_since(g->begin);
+    g->reader_cpu_s = clock_s(CLOCK_THREAD_CPUTIME_ID) - thread_before;
+    g->cpu_s = clock_s(CLOCK_PROCESS_CPUTIME_ID) - before;
     pm_pipeline_close(g->pipeline);
     print_ingest(g, seconds);
     pm_names_free(g->prepare.names);
