@@ -139,6 +139,25 @@ def test_world(seed, provmat, rawlog, local, index):
     assert digests(provmat, other) == want, f"seed {seed}: foreign records"
 
 
+@pytest.mark.parametrize("seed", seeds(2))
+def test_large_world(seed, provmat, local, index):
+    """Many batches on four partitions, each in a process of its own: chunks overflow, runs merge, tables are read back."""
+    rng = random.Random(f"large {seed}")
+    lines = lines_of(generator.large_world(seed))
+    lines += rng.sample(lines, len(lines) // 10)
+    rng.shuffle(lines)
+    log, grown, at_once = local(), index(), index()
+    provmat("log", "create", "--log", log, "--partitions", "4")
+    for portion in partition(rng, lines, 24):
+        if portion:
+            provmat.emit(log, portion)
+        provmat("materialize", "--once", "--log", log, "--index", grown)
+    world = World(replayed(provmat, log))
+    compare.hold(ProgramAnswers(provmat, grown), world, len(lines), seed, "large, grown in portions", 20)
+    provmat("materialize", "--once", "--log", log, "--index", at_once)
+    assert digests(provmat, at_once) == digests(provmat, grown)
+
+
 @pytest.mark.parametrize("seed", seeds(4))
 def test_what_travels_is_what_was_emitted(seed, provmat, rawlog, local):
     """Every record is read by another decoder, and a copy of the log made by `replay | emit` is the same log."""

@@ -152,12 +152,12 @@ class Generator:
         return {**self._common("ResultFailed"), **self._result_fields(path), "error": error}
 
     def _ResultsExpected(self, path):
-        some = self.random.sample(self.paths, self.random.randint(1, min(len(self.paths), 1000)))
+        some = self.random.sample(self.paths, self.random.randint(1, min(len(self.paths), 997)))
         if self.chance(0.3):
             some += ["only/expected"]
         if self.chance(0.2):
             some += some[:1]
-        return {**self._common("ResultsExpected"), "results": some[:1000]}
+        return {**self._common("ResultsExpected"), "results": some}
 
     def _ResultDeleted(self, path):
         event = {**self._common("ResultDeleted", job=self.chance(0.4)), "result": "only/deleted" if self.chance(0.1) else path}
@@ -208,3 +208,16 @@ def world(seed):
     for event in events:
         unique.setdefault(event.get("event_id", repr(event)), event)
     return list(unique.values())
+
+
+def large_world(seed, n_events=6000, n_paths=1800, n_jobs=9):
+    """A world with jobs of a thousand pairs and results of many jobs; few distinct times."""
+    generator = Generator(seed)
+    generator.jobs = [f"job {n}" for n in range(n_jobs)]
+    generator.paths = [f"large/{n % 13}/{n:x}" for n in range(n_paths)]
+    generator.truth = {path: generator._identity(path) for path in generator.paths}
+    generator.with_ids = True
+    generator.stray = 0.02
+    makers = (generator._ResultComputed, generator._ResultReused, generator._ResultReused, generator._ResultFailed, generator._ResultDiscovered)
+    events = [generator.pick(makers)(generator.pick(generator.paths)) for _ in range(n_events)]
+    return events + [generator.event() for _ in range(n_events // 100)]
