@@ -25,6 +25,14 @@ static void show_refusal(void *arg, const char *file, uint64_t line, const char 
     fprintf(stderr, "%s:%llu: %s\n", file, (unsigned long long)line, reason);
 }
 
+/* How many events there will be, guessed from the share of the bytes: two digits, so that it stands still. */
+static uint64_t guess(double total)
+{
+    double unit = 1;
+    while (total / unit >= 100) unit *= 10;
+    return (uint64_t)(total / unit + 0.5) * (uint64_t)unit;
+}
+
 static void show_progress(void *arg, const struct pm_emit_counts *counts)
 {
     struct run *run = arg;
@@ -35,7 +43,7 @@ static void show_progress(void *arg, const struct pm_emit_counts *counts)
     double share = run->bytes_total ? (double)counts->bytes / (double)run->bytes_total : 0;
     struct pm_progress progress = {.phase = "emit",
                                    .done = counts->taken,
-                                   .total = share > 0 ? (uint64_t)((double)counts->taken / share) : 0,
+                                   .total = share > 0 ? guess((double)counts->taken / share) : 0,
                                    .events_per_s = seconds > 0 ? (double)counts->taken / seconds : 0,
                                    .seconds_left = share > 0 ? seconds / share - seconds : -1};
     pm_progress_show(run->cli, &progress);

@@ -18,7 +18,8 @@
  * fails with EPIPE. Return PM_EIO then, with any text: main finds out that the reader is gone and ends as a program
  * killed by SIGPIPE, without a word. stdout is flushed and checked by main after run().
  *
- * One thread. Everything in struct pm_cli lives until the program ends. */
+ * One thread, but for pm_cli_warn and pm_cli_note, which any thread may call. Everything in struct pm_cli lives until
+ * the program ends. */
 #ifndef PM_CLI_COMMAND_H
 #define PM_CLI_COMMAND_H
 

@@ -5,16 +5,21 @@
  * stands. --log and --index are short for provmat.log and provmat.index. */
 #include <ctype.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/command.h"
 #include "common/base/check.h"
+#include "common/base/hash.h"
 #include "common/base/number.h"
+#include "common/base/time.h"
 
 #define DEFAULT_LOG "local:./provmat-data/log"
 #define DEFAULT_INDEX "./provmat-data/index"
+#define DIAG_KEPT 8
+#define DIAG_QUIET_US 60000000LL
 
 /* Our own names: what -X list shows of them, and how -X dump finds their values. */
 static const struct {
@@ -296,13 +301,40 @@ static bool terminal(int fd)
     return isatty(fd) && !(term && !strcmp(term, "dumb"));
 }
 
+/* librdkafka tells one thing twice (from its thread, and as an error) and again at every attempt: what was told in the
+ * last minute is left out. */
+static bool told_lately(const char *text)
+{
+    static struct {
+        uint64_t hash;
+        int64_t at_us;
+    } told[DIAG_KEPT];
+    static size_t next;
+    const char *times = strstr(text, " (after "); /* "(after 3ms in state CONNECT)": differs each time */
+    uint64_t hash = pm_hash64(text, times ? (size_t)(times - text) : strlen(text), 0);
+    int64_t now_us = pm_time_monotonic_us();
+    for (size_t i = 0; i < DIAG_KEPT; i++)
+        if (told[i].at_us && told[i].hash == hash && now_us - told[i].at_us < DIAG_QUIET_US) return true;
+    told[next].hash = hash;
+    told[next].at_us = now_us;
+    next = (next + 1) % DIAG_KEPT;
+    return false;
+}
+
 /* What librdkafka says of itself (a lost connection, a retry): warnings and worse, all of it when "debug" is set,
  * errors alone with --quiet. */
 static void client_diag(void *arg, int level, const char *text)
 {
     const struct pm_cli *cli = arg;
-    int worst = cli->quiet ? 3 : value_of("debug") ? 7 : 4;
-    if (level <= worst) pm_cli_warn("%s", text);
+    bool debug = value_of("debug") != NULL;
+    int worst = cli->quiet ? 3 : debug ? 7 : 4;
+    const char *thread = strncmp(text, "[thrd:", 6) ? NULL : strstr(text, "]: ");
+    if (level > worst) return;
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* each handle has a thread, and there may be two */
+    pthread_mutex_lock(&mutex);
+    if (debug) pm_cli_warn("%s", text);
+    else if (!told_lately(thread ? thread + 3 : text)) pm_cli_warn("%s", thread ? thread + 3 : text);
+    pthread_mutex_unlock(&mutex);
 }
 
 static const char *first_of(const char *flag, const char *name, const char *variable, const char *otherwise)

@@ -7,9 +7,11 @@
 #include "cli/command.h"
 #include "consumer/consumer.h"
 
-static bool line_shown;
+/* Warnings may come from the thread that reads the log while another one shows progress: stderr's own lock keeps a line
+ * whole. */
+static bool line_shown; /* under that lock */
 
-void pm_progress_clear(void)
+static void clear(void)
 {
     if (!line_shown) return;
     fputs("\r\033[K", stderr);
@@ -17,12 +19,21 @@ void pm_progress_clear(void)
     line_shown = false;
 }
 
+void pm_progress_clear(void)
+{
+    flockfile(stderr);
+    clear();
+    funlockfile(stderr);
+}
+
 static void say(const char *fmt, va_list args)
 {
-    pm_progress_clear();
+    flockfile(stderr);
+    clear();
     fputs("provmat: ", stderr);
     vfprintf(stderr, fmt, args);
     fputc('\n', stderr);
+    funlockfile(stderr);
 }
 
 void pm_cli_warn(const char *fmt, ...)
@@ -89,7 +100,9 @@ void pm_progress_show(const struct pm_cli *cli, const struct pm_progress *progre
         n += snprintf(line + n, sizeof line - (size_t)n, ", %s to go", left);
     }
     size_t width = terminal_width(); /* a line that wraps could not be written over */
+    flockfile(stderr);
     fprintf(stderr, "\r%.*s\033[K", (int)((size_t)n < width ? (size_t)n : width - 1), line);
     fflush(stderr);
     line_shown = true;
+    funlockfile(stderr);
 }
