@@ -1,5 +1,5 @@
-/* apply.c: one batch -> one transaction. The passes over the operations stand in apply_results.c and apply_jobs.c; here what they gathered becomes sorted runs, and offsets and counters are
- * written with it (I1). */
+/* apply.c: one batch -> one transaction. The passes over the operations stand in apply_results.c and apply_jobs.c; here
+ * what they gathered becomes sorted runs, and offsets and counters are written with it (I1). */
 #include "consumer/apply.h"
 
 #include <stdlib.h>
@@ -8,7 +8,8 @@
 #include "common/base/varint.h"
 #include "consumer/sort.h"
 
-/* Merge work done with each batch, in entries: some times what the batch brings, so that merges end before the next ones are due. */
+/* Merge work done with each batch, in entries: some times what the batch brings, so that merges end before the next
+ * ones are due. */
 #define MERGE_FACTOR 5
 #define MERGE_ENTRIES_MIN 50000
 #define MERGE_ENTRIES_IDLE 500000
@@ -54,9 +55,10 @@ void pm_application_role(struct pm_application *a, uint64_t result, uint32_t job
 
 /* ---- sorted runs ---- */
 
-/* `s->items` hold a key that orders the entries but for ties; `entry` writes entry i. Ties are put right by comparing whole entries, of which there are few or they are short. */
-static int add_run(struct pm_application *a, enum pm_run_kind kind, size_t count, unsigned low, unsigned high, void (*entry)(const struct pm_apply_scratch *s, size_t i, uint8_t *out),
-                   struct pm_error *err)
+/* `s->items` hold a key that orders the entries but for ties; `entry` writes entry i. Ties are put right by comparing
+ * whole entries, of which there are few or they are short. */
+static int add_run(struct pm_application *a, enum pm_run_kind kind, size_t count, unsigned low, unsigned high,
+                   void (*entry)(const struct pm_apply_scratch *s, size_t i, uint8_t *out), struct pm_error *err)
 {
     struct pm_apply_scratch *s = a->s;
     size_t size = pm_run_shapes[kind].entry_bytes;
@@ -113,7 +115,8 @@ static int add_runs(struct pm_application *a, struct pm_error *err)
     PM_TRY(add_run(a, PM_RUN_MOVES, s->n_moves, 0, bits, move_entry, err));
     const size_t fresh[PM_RUN_KIND_COUNT] = {s->n_results, s->n_roles, s->n_moves};
     for (unsigned kind = 0; kind < PM_RUN_KIND_COUNT; kind++)
-        PM_TRY(pm_runs_merge(&a->w->runs[kind], a->txn, MERGE_FACTOR * fresh[kind] + MERGE_ENTRIES_MIN, PM_RUN_FANOUT, NULL, err));
+        PM_TRY(pm_runs_merge(&a->w->runs[kind], a->txn, MERGE_FACTOR * fresh[kind] + MERGE_ENTRIES_MIN, PM_RUN_FANOUT,
+                             NULL, err));
     return PM_OK;
 }
 
@@ -150,7 +153,8 @@ static int put_poison(struct pm_application *a, struct pm_error *err)
         int rc = pm_kv_get(a->txn, a->w->tables.quarantine, k, &there, err);
         if (rc != PM_OK && rc != PM_ENOTFOUND) return rc;
         a->w->state.quarantined += rc == PM_ENOTFOUND;
-        PM_TRY(pm_kv_put(a->txn, a->w->tables.quarantine, k, pm_slice(a->batch->bytes.ptr + poison->bytes_at, poison->bytes_len), err));
+        PM_TRY(pm_kv_put(a->txn, a->w->tables.quarantine, k,
+                         pm_slice(a->batch->bytes.ptr + poison->bytes_at, poison->bytes_len), err));
     }
     return PM_OK;
 }
@@ -159,7 +163,8 @@ static int take_recovered(struct pm_application *a, struct pm_error *err)
 {
     for (size_t i = 0; i < a->batch->n_recovered; i++) {
         uint8_t key[12];
-        PM_TRY(pm_kv_del(a->txn, a->w->tables.quarantine, pm_quarantine_key(a->batch->recovered[i].partition, a->batch->recovered[i].offset, key), err));
+        PM_TRY(pm_kv_del(a->txn, a->w->tables.quarantine,
+                         pm_quarantine_key(a->batch->recovered[i].partition, a->batch->recovered[i].offset, key), err));
         a->w->state.quarantined--;
     }
     return PM_OK;

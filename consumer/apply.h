@@ -47,15 +47,22 @@ struct pm_application {
     const struct pm_batch *batch;
     struct pm_apply_scratch *s;
 };
-static inline struct pm_slice pm_op_bytes(const struct pm_application *a, const struct pm_op *op) { return pm_slice(a->batch->bytes.ptr + op->bytes_at, op->bytes_len); }
-void pm_application_role(struct pm_application *a, uint64_t result, uint32_t job, enum pm_role role, int64_t at); /* adds to roles */
+static inline struct pm_slice pm_op_bytes(const struct pm_application *a, const struct pm_op *op)
+{
+    return pm_slice(a->batch->bytes.ptr + op->bytes_at, op->bytes_len);
+}
+void pm_application_role(struct pm_application *a, uint64_t result, uint32_t job, enum pm_role role,
+                         int64_t at); /* adds to roles */
 
 /* apply_results.c: sets op->result and op->own of every operation on a result. */
 int pm_apply_results(struct pm_application *a, struct pm_error *err) PM_MUST_CHECK;
-/* facts.c: an event's record meets a result that is there already and may say something new. *ret_own: the result's record now stands for the event. */
-int pm_apply_facts(struct pm_application *a, struct pm_op *op, struct pm_row *row, bool *ret_own, struct pm_error *err) PM_MUST_CHECK;
+/* facts.c: an event's record meets a result that is there already and may say something new. *ret_own: the result's
+ * record now stands for the event. */
+int pm_apply_facts(struct pm_application *a, struct pm_op *op, struct pm_row *row, bool *ret_own,
+                   struct pm_error *err) PM_MUST_CHECK;
 /* A Deleted event. */
-int pm_apply_deleted(struct pm_application *a, const struct pm_op *op, struct pm_row *row, struct pm_error *err) PM_MUST_CHECK;
+int pm_apply_deleted(struct pm_application *a, const struct pm_op *op, struct pm_row *row,
+                     struct pm_error *err) PM_MUST_CHECK;
 /* Reads the primary record of a row that was not read since start. */
 int pm_apply_load_row(struct pm_application *a, struct pm_row *row, struct pm_error *err) PM_MUST_CHECK;
 

@@ -1,5 +1,6 @@
-/* apply_jobs.c: the second pass of a batch: job by job. A job's chunks of pairs are read, changed in memory and written back; nothing about jobs is kept in memory between batches, so there is nothing
- * to roll back. A pair that is there already is found before anything is written, which makes a second delivery harmless. */
+/* apply_jobs.c: the second pass of a batch: job by job. A job's chunks of pairs are read, changed in memory and written
+ * back; nothing about jobs is kept in memory between batches, so there is nothing to roll back. A pair that is there
+ * already is found before anything is written, which makes a second delivery harmless. */
 #include <stdlib.h>
 
 #include "common/base/check.h"
@@ -129,7 +130,8 @@ static void count_pair(struct pm_application *a, struct pm_job_row *row, const s
     if (pm_pair_missing(pair)) row->missing += by;
 }
 
-static void give_role(struct pm_application *a, struct pm_job_scratch *s, struct pm_job_row *row, uint32_t job, const struct pm_op *op, enum pm_role role)
+static void give_role(struct pm_application *a, struct pm_job_scratch *s, struct pm_job_row *row, uint32_t job,
+                      const struct pm_op *op, enum pm_role role)
 {
     size_t slot = slot_at(s, op->result);
     struct pm_pair *pair;
@@ -150,7 +152,8 @@ static void give_role(struct pm_application *a, struct pm_job_scratch *s, struct
     if (!op->own) pm_application_role(a, op->result, job, role, op->at);
 }
 
-static int put_chunk(struct pm_application *a, uint32_t job, uint32_t number, const struct pm_pair *pairs, size_t count, struct pm_job_scratch *s, size_t *ret_taken, struct pm_error *err)
+static int put_chunk(struct pm_application *a, uint32_t job, uint32_t number, const struct pm_pair *pairs, size_t count,
+                     struct pm_job_scratch *s, size_t *ret_taken, struct pm_error *err)
 {
     uint64_t key = pm_posting_key(job, number);
     pm_buf_clear(&s->chunk);
@@ -158,8 +161,10 @@ static int put_chunk(struct pm_application *a, uint32_t job, uint32_t number, co
     return pm_kv_put(a->txn, a->w->tables.job_results, pm_kv_u64(&key), pm_buf_slice(&s->chunk), err);
 }
 
-/* Pairs of the open (last) chunk, new ones, and what no longer fits in a changed chunk, in order of result, into chunks from the open one on. */
-static int put_open(struct pm_application *a, uint32_t job, uint32_t number, struct pm_job_scratch *s, size_t count, struct pm_error *err)
+/* Pairs of the open (last) chunk, new ones, and what no longer fits in a changed chunk, in order of result, into chunks
+ * from the open one on. */
+static int put_open(struct pm_application *a, uint32_t job, uint32_t number, struct pm_job_scratch *s, size_t count,
+                    struct pm_error *err)
 {
     items_room(s, count);
     uint64_t max = 0;
@@ -224,7 +229,8 @@ static void change_status(struct pm_job_row *row, const struct pm_op *op)
     memcpy(mark->event_id, op->event_id, PM_EVENT_ID_BYTES);
 }
 
-static int submit(struct pm_application *a, uint32_t job, struct pm_job_row *row, const struct pm_op *op, struct pm_error *err)
+static int submit(struct pm_application *a, uint32_t job, struct pm_job_row *row, const struct pm_op *op,
+                  struct pm_error *err)
 {
     struct pm_slice body = pm_op_bytes(a, op), there;
     uint8_t key[PM_JOB_SUBMISSION_KEY_BYTES];
@@ -244,8 +250,10 @@ static int submit(struct pm_application *a, uint32_t job, struct pm_job_row *row
     return PM_OK;
 }
 
-/* The distinct bundle digests and targets that the job's events carry. `recent` holds what was put last: mostly the same again. */
-static int job_value(struct pm_application *a, uint32_t job, enum pm_name_kind kind, uint32_t name1, uint32_t *recent, struct pm_error *err)
+/* The distinct bundle digests and targets that the job's events carry. `recent` holds what was put last: mostly the
+ * same again. */
+static int job_value(struct pm_application *a, uint32_t job, enum pm_name_kind kind, uint32_t name1, uint32_t *recent,
+                     struct pm_error *err)
 {
     if (name1 == 0 || *recent == name1) return PM_OK;
     *recent = name1;
@@ -261,8 +269,9 @@ static int job_value(struct pm_application *a, uint32_t job, enum pm_name_kind k
 static bool op_role(const struct pm_op *op, enum pm_role *ret)
 {
     static const int8_t roles[] = {
-        [PM_RESULT_COMPUTED] = PM_ROLE_COMPUTED, [PM_RESULT_DISCOVERED] = -1,              [PM_RESULT_REUSED] = PM_ROLE_REUSED,
-        [PM_RESULT_FAILED] = PM_ROLE_FAILED,     [PM_RESULTS_EXPECTED] = PM_ROLE_EXPECTED, [PM_RESULT_DELETED] = -1,
+        [PM_RESULT_COMPUTED] = PM_ROLE_COMPUTED,  [PM_RESULT_DISCOVERED] = -1,
+        [PM_RESULT_REUSED] = PM_ROLE_REUSED,      [PM_RESULT_FAILED] = PM_ROLE_FAILED,
+        [PM_RESULTS_EXPECTED] = PM_ROLE_EXPECTED, [PM_RESULT_DELETED] = -1,
     };
     if (op->type > PM_RESULT_DELETED || roles[op->type] < 0) return false;
     *ret = (enum pm_role)roles[op->type];
@@ -270,7 +279,8 @@ static bool op_role(const struct pm_op *op, enum pm_role *ret)
 }
 
 /* All operations of one job, in the batch's order. */
-static int one_job(struct pm_application *a, uint32_t job, const struct pm_sort_item *order, size_t count, struct pm_error *err)
+static int one_job(struct pm_application *a, uint32_t job, const struct pm_sort_item *order, size_t count,
+                   struct pm_error *err)
 {
     struct pm_job_scratch *s = a->s->job;
     struct pm_job_row row;

@@ -1,5 +1,6 @@
-/* apply_results.c: the first pass of a batch: where is each path, and does the event say anything new about it? The common cases touch only memory: a new path (append a record), and an event
- * that agrees with what is known. The rest goes to facts.c. */
+/* apply_results.c: the first pass of a batch: where is each path, and does the event say anything new about it? The
+ * common cases touch only memory: a new path (append a record), and an event that agrees with what is known. The rest
+ * goes to facts.c. */
 #include "common/base/check.h"
 #include "consumer/apply.h"
 
@@ -12,7 +13,8 @@ static int new_result(struct pm_application *a, struct pm_op *op, struct pm_erro
 {
     struct pm_writer *w = a->w;
     uint64_t record = w->state.next_record;
-    if (record >= PM_RESULTS_MAX) return pm_error_set(err, PM_EINDEX, "the index is full: it holds %llu records", (unsigned long long)record);
+    if (record >= PM_RESULTS_MAX)
+        return pm_error_set(err, PM_EINDEX, "the index is full: it holds %llu records", (unsigned long long)record);
     PM_TRY(pm_kv_append(a->txn, w->tables.records, pm_kv_u64(&record), pm_op_bytes(a, op), err));
     w->state.next_record++;
     w->state.results++;
@@ -34,10 +36,12 @@ static int new_result(struct pm_application *a, struct pm_op *op, struct pm_erro
     return op->type == PM_RESULT_DELETED ? pm_apply_deleted(a, op, row, err) : PM_OK;
 }
 
-/* The event is weaker than the primary and repeats what it says. Computed and Discovered are never "weaker": the latest of them decides whether a deleted result is back. */
+/* The event is weaker than the primary and repeats what it says. Computed and Discovered are never "weaker": the latest
+ * of them decides whether a deleted result is back. */
 static bool nothing_new(const struct pm_op *op, const struct pm_row *row)
 {
-    return op->type > PM_RESULT_DISCOVERED && row->type < op->type && row->identity == op->identity && (op->observed == 0 || op->observed == row->observed);
+    return op->type > PM_RESULT_DISCOVERED && row->type < op->type && row->identity == op->identity &&
+           (op->observed == 0 || op->observed == row->observed);
 }
 
 static int one(struct pm_application *a, struct pm_op *op, struct pm_error *err)

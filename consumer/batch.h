@@ -1,13 +1,14 @@
-/* batch.h: what goes from the thread that prepares to the thread that writes: events broken up into small operations, with everything computed that needs no index (hashes, numbers of names,
- * encoded records). A batch owns all its bytes, so the log's records are released before it is applied. */
+/* batch.h: what goes from the thread that prepares to the thread that writes: events broken up into small operations,
+ * with everything computed that needs no index (hashes, numbers of names, encoded records). A batch owns all its bytes,
+ * so the log's records are released before it is applied. */
 #ifndef PM_CONSUMER_BATCH_H
 #define PM_CONSUMER_BATCH_H
 
 #include "common/base/hash.h"
 #include "consumer/names.h"
 
-enum pm_op_type { /* below PM_OP_JOB: values of enum pm_event_type */
-    PM_OP_JOB_VALUE = PM_EVENT_TYPE_COUNT, /* a further bundle digest or target of a job */
+enum pm_op_type {                                        /* below PM_OP_JOB: values of enum pm_event_type */
+                  PM_OP_JOB_VALUE = PM_EVENT_TYPE_COUNT, /* a further bundle digest or target of a job */
 };
 
 struct pm_op {
@@ -15,14 +16,14 @@ struct pm_op {
     uint64_t identity, observed; /* sums of the record */
     int64_t at;
     uint8_t event_id[PM_EVENT_ID_BYTES];
-    uint64_t bytes_at;           /* in the batch's bytes: the encoded record; the body of a JobSubmitted */
+    uint64_t bytes_at; /* in the batch's bytes: the encoded record; the body of a JobSubmitted */
     uint32_t bytes_len;
-    uint32_t job1;               /* job number + 1; 0: none */
-    uint32_t bundle1, target1;   /* name number + 1 of what the event says for its job; 0: nothing */
-    uint32_t result;             /* set while applying */
-    uint8_t type;                /* enum pm_event_type or pm_op_type */
-    uint8_t status;              /* of JobStatusChanged */
-    bool own;                    /* set while applying: the result's record stands for this event's role */
+    uint32_t job1;             /* job number + 1; 0: none */
+    uint32_t bundle1, target1; /* name number + 1 of what the event says for its job; 0: nothing */
+    uint32_t result;           /* set while applying */
+    uint8_t type;              /* enum pm_event_type or pm_op_type */
+    uint8_t status;            /* of JobStatusChanged */
+    bool own;                  /* set while applying: the result's record stands for this event's role */
 };
 
 struct pm_batch_offset { /* where a partition stands after the batch */

@@ -1,5 +1,7 @@
-/* facts.c: the slow path of the first pass: an event meets a result about which it may say something new (CONTRACT section 7). What is kept is a function of the set of events: the primary record
- * is the strongest, then earliest event; `side_facts` holds, for every further value of a field, the strongest event that carries it. Reading stands in common/store/facts.c. */
+/* facts.c: the slow path of the first pass: an event meets a result about which it may say something new (CONTRACT
+ * section 7). What is kept is a function of the set of events: the primary record is the strongest, then earliest
+ * event; `side_facts` holds, for every further value of a field, the strongest event that carries it. Reading stands in
+ * common/store/facts.c. */
 #include "common/store/facts.h"
 
 #include "common/base/check.h"
@@ -8,7 +10,8 @@
 
 /* ---- one side fact ---- */
 
-static int put_side(struct pm_application *a, uint64_t result, unsigned field, const struct pm_stamp *stamp, struct pm_slice value, struct pm_error *err)
+static int put_side(struct pm_application *a, uint64_t result, unsigned field, const struct pm_stamp *stamp,
+                    struct pm_slice value, struct pm_error *err)
 {
     uint8_t key[PM_SIDE_KEY_BYTES], head[PM_STAMP_BYTES];
     struct pm_buf *buf = &a->s->entries;
@@ -20,10 +23,12 @@ static int put_side(struct pm_application *a, uint64_t result, unsigned field, c
     return pm_kv_put(a->txn, a->w->tables.side_facts, pm_side_key(result, field, hash, key), pm_buf_slice(buf), err);
 }
 
-static int del_side(struct pm_application *a, uint64_t result, unsigned field, struct pm_slice value, struct pm_error *err)
+static int del_side(struct pm_application *a, uint64_t result, unsigned field, struct pm_slice value,
+                    struct pm_error *err)
 {
     uint8_t key[PM_SIDE_KEY_BYTES];
-    return pm_kv_del(a->txn, a->w->tables.side_facts, pm_side_key(result, field, pm_hash64(value.ptr, value.len, field), key), err);
+    return pm_kv_del(a->txn, a->w->tables.side_facts,
+                     pm_side_key(result, field, pm_hash64(value.ptr, value.len, field), key), err);
 }
 
 static struct pm_side_fact *find_side(struct pm_facts *facts, unsigned field, struct pm_slice value)
@@ -42,13 +47,16 @@ static struct pm_slice field_value(struct pm_application *a, const struct pm_rec
     return pm_arena_copy(&a->w->arena, pm_buf_slice(buf));
 }
 
-/* `rec`, which is not the primary, carries values: each that the primary does not have becomes or strengthens a side fact. */
-static int carry_aside(struct pm_application *a, uint64_t result, const struct pm_record *primary, const struct pm_record *rec, struct pm_facts *facts, struct pm_error *err)
+/* `rec`, which is not the primary, carries values: each that the primary does not have becomes or strengthens a side
+ * fact. */
+static int carry_aside(struct pm_application *a, uint64_t result, const struct pm_record *primary,
+                       const struct pm_record *rec, struct pm_facts *facts, struct pm_error *err)
 {
     for (unsigned field = 0; field < PM_FIELD_COUNT; field++) {
         if (!(rec->present & PM_FIELD_BIT(field))) continue;
         struct pm_slice value = field_value(a, rec, (enum pm_field)field);
-        if (primary->present & PM_FIELD_BIT(field) && pm_slice_eq(field_value(a, primary, (enum pm_field)field), value)) continue;
+        if (primary->present & PM_FIELD_BIT(field) && pm_slice_eq(field_value(a, primary, (enum pm_field)field), value))
+            continue;
         struct pm_side_fact *side = find_side(facts, field, value);
         if (side && pm_stamp_cmp(&side->stamp, &rec->stamp) <= 0) continue;
         PM_TRY(put_side(a, result, field, &rec->stamp, value, err));
@@ -57,7 +65,8 @@ static int carry_aside(struct pm_application *a, uint64_t result, const struct p
 }
 
 /* `rec` becomes the primary: side facts with its values are its own now. */
-static int take_over(struct pm_application *a, uint64_t result, const struct pm_record *rec, struct pm_facts *facts, struct pm_error *err)
+static int take_over(struct pm_application *a, uint64_t result, const struct pm_record *rec, struct pm_facts *facts,
+                     struct pm_error *err)
 {
     for (unsigned field = 0; field < PM_FIELD_COUNT; field++) {
         if (!(rec->present & PM_FIELD_BIT(field))) continue;
@@ -76,7 +85,8 @@ static bool later(const struct pm_stamp *a, const struct pm_stamp *b)
 }
 
 /* The latest Computed or Discovered beside the primary. */
-static int mark_produced(struct pm_application *a, uint64_t result, const struct pm_stamp *stamp, struct pm_facts *facts, struct pm_error *err)
+static int mark_produced(struct pm_application *a, uint64_t result, const struct pm_stamp *stamp,
+                         struct pm_facts *facts, struct pm_error *err)
 {
     if (stamp->type > PM_RESULT_DISCOVERED) return PM_OK;
     if (facts->has_produced && !later(stamp, &facts->produced)) return PM_OK;
@@ -99,12 +109,14 @@ int pm_apply_deleted(struct pm_application *a, const struct pm_op *op, struct pm
 
 /* ---- the primary ---- */
 
-static int read_primary(struct pm_application *a, const struct pm_row *row, struct pm_record *ret, struct pm_slice *ret_form, struct pm_error *err)
+static int read_primary(struct pm_application *a, const struct pm_row *row, struct pm_record *ret,
+                        struct pm_slice *ret_form, struct pm_error *err)
 {
     uint64_t record = row->record;
     struct pm_slice bytes;
     int rc = pm_kv_get(a->txn, a->w->tables.records, pm_kv_u64(&record), &bytes, err);
-    if (rc == PM_ENOTFOUND) return pm_error_set(err, PM_ECORRUPT, "the index has no record %llu", (unsigned long long)record);
+    if (rc == PM_ENOTFOUND)
+        return pm_error_set(err, PM_ECORRUPT, "the index has no record %llu", (unsigned long long)record);
     PM_TRY(rc);
     return pm_record_decode(pm_arena_copy(&a->w->arena, bytes), ret, ret_form, err);
 }
@@ -121,12 +133,14 @@ int pm_apply_load_row(struct pm_application *a, struct pm_row *row, struct pm_er
     return PM_OK;
 }
 
-/* The event's record, appended under a new number with a pointer back to the result. The encoded bytes are the event's own with the result's number put in: the head's flag, then the number. */
+/* The event's record, appended under a new number with a pointer back to the result. The encoded bytes are the event's
+ * own with the result's number put in: the head's flag, then the number. */
 static int append_moved(struct pm_application *a, struct pm_op *op, struct pm_row *row, struct pm_error *err)
 {
     struct pm_writer *w = a->w;
     uint64_t record = w->state.next_record;
-    if (record >= PM_RESULTS_MAX) return pm_error_set(err, PM_EINDEX, "the index is full: it holds %llu records", (unsigned long long)record);
+    if (record >= PM_RESULTS_MAX)
+        return pm_error_set(err, PM_EINDEX, "the index is full: it holds %llu records", (unsigned long long)record);
     struct pm_buf *buf = &a->s->bytes;
     pm_buf_clear(buf);
     pm_record_moved(pm_op_bytes(a, op), op->result, buf);
@@ -142,7 +156,8 @@ static int append_moved(struct pm_application *a, struct pm_op *op, struct pm_ro
     return PM_OK;
 }
 
-static int count_conflicts(struct pm_application *a, uint64_t result, struct pm_facts *facts, uint64_t *ret, struct pm_error *err)
+static int count_conflicts(struct pm_application *a, uint64_t result, struct pm_facts *facts, uint64_t *ret,
+                           struct pm_error *err)
 {
     struct pm_facts_conflict *conflicts;
     size_t n;
@@ -165,7 +180,8 @@ int pm_apply_facts(struct pm_application *a, struct pm_op *op, struct pm_row *ro
     PM_TRY(pm_record_decode(pm_op_bytes(a, op), &rec, &form, err));
     bool fresh = facts.primary.stamp.type == PM_CLASS_UNKNOWN;
     *ret_own = false;
-    if (!fresh && same_event(&facts.primary.stamp, &rec.stamp) && row->identity == op->identity && row->observed == op->observed) {
+    if (!fresh && same_event(&facts.primary.stamp, &rec.stamp) && row->identity == op->identity &&
+        row->observed == op->observed) {
         *ret_own = facts.primary.stamp.job1 == rec.stamp.job1; /* delivered again */
         return PM_OK;
     }
@@ -180,7 +196,8 @@ int pm_apply_facts(struct pm_application *a, struct pm_op *op, struct pm_row *ro
             PM_TRY(mark_produced(a, op->result, &facts.primary.stamp, &facts, err));
         }
         enum pm_role role;
-        if (!fresh && pm_stamp_role(&facts.primary.stamp, &role)) /* the old record stood for this role; now a row does */
+        if (!fresh &&
+            pm_stamp_role(&facts.primary.stamp, &role)) /* the old record stood for this role; now a row does */
             pm_application_role(a, op->result, facts.primary.stamp.job1 - 1, role, facts.primary.stamp.at);
         PM_TRY(append_moved(a, op, row, err));
         w->state.attributed += row->type != PM_RESULT_COMPUTED && op->type == PM_RESULT_COMPUTED;

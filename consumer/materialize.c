@@ -9,9 +9,14 @@
 
 const char *const *pm_view_names(void) { return pm_view_names_; }
 
-int pm_materialize(const struct pm_consumer_options *options, bool once, struct pm_consumer_result *ret, struct pm_error *err)
+int pm_materialize(const struct pm_consumer_options *options, bool once, struct pm_consumer_result *ret,
+                   struct pm_error *err)
 {
-    struct pm_replay replay = {.options = options, .index_dir = options->index_dir, .phase = "materialize", .once = once, .until_us = INT64_MAX};
+    struct pm_replay replay = {.options = options,
+                               .index_dir = options->index_dir,
+                               .phase = "materialize",
+                               .once = once,
+                               .until_us = INT64_MAX};
     return pm_replay(&replay, ret, err);
 }
 
@@ -26,7 +31,11 @@ struct retry {
 static int retry_row(void *arg, const struct pm_quarantined *row, struct pm_error *err)
 {
     struct retry *r = arg;
-    struct pm_log_record record = {.partition = row->partition, .offset = row->offset, .timestamp_ms = row->at_us < 0 ? -1 : row->at_us / 1000, .key = row->key, .value = row->value};
+    struct pm_log_record record = {.partition = row->partition,
+                                   .offset = row->offset,
+                                   .timestamp_ms = row->at_us < 0 ? -1 : row->at_us / 1000,
+                                   .key = row->key,
+                                   .value = row->value};
     size_t poison = r->batch.n_poison;
     PM_TRY(pm_prepare_record(&r->prepare, &record, &r->batch, err));
     if (r->batch.n_poison > poison) r->left++;
@@ -34,7 +43,8 @@ static int retry_row(void *arg, const struct pm_quarantined *row, struct pm_erro
     return PM_OK;
 }
 
-int pm_quarantine_retry(const struct pm_consumer_options *options, uint64_t *ret_applied, uint64_t *ret_left, struct pm_error *err)
+int pm_quarantine_retry(const struct pm_consumer_options *options, uint64_t *ret_applied, uint64_t *ret_left,
+                        struct pm_error *err)
 {
     struct retry r = {.prepare = {.until_us = INT64_MAX}};
     struct pm_index *index = NULL;
@@ -56,7 +66,8 @@ int pm_quarantine_retry(const struct pm_consumer_options *options, uint64_t *ret
         rc = pm_log_open(options->log_url, &log_options, &log, err);
     }
     if (rc == PM_OK)
-        rc = pm_writer_open(options->index_dir, log ? pm_log_url(log) : info.log_url, log ? pm_log_identity(log) : info.log_identity, info.until_us, &writer, err);
+        rc = pm_writer_open(options->index_dir, log ? pm_log_url(log) : info.log_url,
+                            log ? pm_log_identity(log) : info.log_identity, info.until_us, &writer, err);
     pm_log_close(log);
     if (rc == PM_OK) rc = pm_writer_names(writer, &r.prepare.names, err);
     if (rc == PM_OK) rc = pm_snapshot_of(writer->kv, &snap, err);

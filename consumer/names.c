@@ -10,7 +10,7 @@
 struct name_map {
     struct pm_slice *texts; /* by number */
     uint32_t count, room;
-    uint32_t *slots; /* number + 1; 0: empty */
+    uint32_t *slots;  /* number + 1; 0: empty */
     uint32_t n_slots; /* power of two */
     uint32_t recent;  /* the number given last: events of one job come together */
 };
@@ -62,7 +62,8 @@ static void map_put(struct name_map *map, uint32_t number, struct pm_slice text)
     map->slots[slot_of(map, text)] = number + 1;
 }
 
-uint32_t pm_names_intern(struct pm_names *names, enum pm_name_kind kind, struct pm_slice text, struct pm_fresh_names *fresh)
+uint32_t pm_names_intern(struct pm_names *names, enum pm_name_kind kind, struct pm_slice text,
+                         struct pm_fresh_names *fresh)
 {
     struct name_map *map = &names->maps[kind];
     if (map->recent < map->count && pm_slice_eq(map->texts[map->recent], text)) return map->recent;
@@ -98,7 +99,8 @@ int pm_names_load(struct pm_kv_txn *txn, const struct pm_tables *tables, struct 
         return rc;
     }
     struct pm_slice key, value;
-    for (rc = pm_kv_seek(cursor, pm_slice(NULL, 0), &key, &value, err); rc == PM_OK; rc = pm_kv_next(cursor, &key, &value, err)) {
+    for (rc = pm_kv_seek(cursor, pm_slice(NULL, 0), &key, &value, err); rc == PM_OK;
+         rc = pm_kv_next(cursor, &key, &value, err)) {
         unsigned kind = (uint8_t)key.ptr[0];
         if (key.len != 5 || kind >= PM_NAME_KIND_COUNT) {
             rc = pm_error_set(err, PM_ECORRUPT, "a row of name_texts has a key of %zu bytes", key.len);
@@ -126,15 +128,18 @@ void pm_names_free(struct pm_names *names)
     free(names);
 }
 
-int pm_names_write(struct pm_kv_txn *txn, const struct pm_tables *tables, const struct pm_fresh_names *fresh, struct pm_meta_state *state, struct pm_error *err)
+int pm_names_write(struct pm_kv_txn *txn, const struct pm_tables *tables, const struct pm_fresh_names *fresh,
+                   struct pm_meta_state *state, struct pm_error *err)
 {
     for (size_t i = 0; i < fresh->count; i++) {
         const struct pm_fresh_name *name = &fresh->rows[i];
         uint8_t key[1 + PM_NAME_KEY_TEXT_MAX], text_key[5];
         PM_CHECK(name->number == state->next_name[name->kind]);
         state->next_name[name->kind]++;
-        PM_TRY(pm_kv_put(txn, tables->names, pm_name_key(name->kind, name->text, key), pm_slice(&name->number, 4), err));
-        PM_TRY(pm_kv_put(txn, tables->name_texts, pm_name_text_key(name->kind, name->number, text_key), name->text, err));
+        PM_TRY(
+            pm_kv_put(txn, tables->names, pm_name_key(name->kind, name->text, key), pm_slice(&name->number, 4), err));
+        PM_TRY(
+            pm_kv_put(txn, tables->name_texts, pm_name_text_key(name->kind, name->number, text_key), name->text, err));
     }
     return PM_OK;
 }

@@ -27,7 +27,8 @@ struct pm_pipeline {
     struct pm_error error;
 };
 
-/* When the map is full in spite of the headroom the batch is applied again with more of it: its numbers of names are still right, the writer's memory is read anew. */
+/* When the map is full in spite of the headroom the batch is applied again with more of it: its numbers of names are
+ * still right, the writer's memory is read anew. */
 static int write_batch(struct pm_writer *w, const struct pm_batch *batch, struct pm_error *err)
 {
     int rc = pm_apply(w, batch, 0, err);

@@ -1,5 +1,6 @@
-/* pipeline.h: batches from the thread that reads and prepares to the thread that writes. Three batches go round: one is filled, one may wait, one is written; so the commit of a batch
- * overlaps the preparation of the next. When the writer fails it stops and every call says why. */
+/* pipeline.h: batches from the thread that reads and prepares to the thread that writes. Three batches go round: one is
+ * filled, one may wait, one is written; so the commit of a batch overlaps the preparation of the next. When the writer
+ * fails it stops and every call says why. */
 #ifndef PM_CONSUMER_PIPELINE_H
 #define PM_CONSUMER_PIPELINE_H
 
@@ -8,7 +9,8 @@
 struct pm_pipeline;
 
 /* `idle_merge`: merge runs while nothing comes. The writer belongs to the pipeline's thread until pm_pipeline_close. */
-int pm_pipeline_open(struct pm_writer *writer, bool idle_merge, struct pm_pipeline **ret, struct pm_error *err) PM_MUST_CHECK;
+int pm_pipeline_open(struct pm_writer *writer, bool idle_merge, struct pm_pipeline **ret,
+                     struct pm_error *err) PM_MUST_CHECK;
 /* An empty batch to fill; waits for one. */
 int pm_pipeline_take(struct pm_pipeline *pipeline, struct pm_batch **ret, struct pm_error *err) PM_MUST_CHECK;
 /* Hands a filled batch over. */

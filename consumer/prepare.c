@@ -34,7 +34,8 @@ static struct pm_slice outputs(struct pm_prepare *p, struct pm_batch *batch, str
 }
 
 /* The record of an event that gives facts. */
-static void fill_record(struct pm_prepare *p, const struct pm_event *ev, struct pm_batch *batch, const struct pm_op *op, struct pm_record *rec)
+static void fill_record(struct pm_prepare *p, const struct pm_event *ev, struct pm_batch *batch, const struct pm_op *op,
+                        struct pm_record *rec)
 {
     memset(rec, 0, sizeof *rec);
     rec->stamp = (struct pm_stamp){.type = op->type, .at = op->at, .job1 = op->job1};
@@ -42,11 +43,12 @@ static void fill_record(struct pm_prepare *p, const struct pm_event *ev, struct 
     rec->path = ev->result;
     uint64_t has = ev->has;
     unsigned present = 0;
-#define FIELD(member, field) if (has & PM_HAS(member)) present |= PM_FIELD_BIT(field)
-#define NAME(member, field, kind_, to)                                                                             \
-    if (has & PM_HAS(member)) {                                                                                    \
-        present |= PM_FIELD_BIT(field);                                                                            \
-        rec->to = intern(p, batch, kind_, ev->member);                                                             \
+#define FIELD(member, field) \
+    if (has & PM_HAS(member)) present |= PM_FIELD_BIT(field)
+#define NAME(member, field, kind_, to)                 \
+    if (has & PM_HAS(member)) {                        \
+        present |= PM_FIELD_BIT(field);                \
+        rec->to = intern(p, batch, kind_, ev->member); \
     }
     FIELD(kind, PM_FIELD_KIND), rec->kind = ev->kind;
     NAME(schema, PM_FIELD_SCHEMA, PM_NAME_SCHEMA, schema)
@@ -71,7 +73,8 @@ static void fill_record(struct pm_prepare *p, const struct pm_event *ev, struct 
     rec->present = present;
 }
 
-static void put_record(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target, struct pm_batch *batch, struct pm_op *op)
+static void put_record(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target,
+                       struct pm_batch *batch, struct pm_op *op)
 {
     op->bytes_at = batch->bytes.len;
     pm_record_encode(rec, bundle_digest, target, &batch->bytes);
@@ -90,7 +93,8 @@ static void result_event(struct pm_prepare *p, const struct pm_event *ev, uint32
     op->observed = pm_record_observed_sum(&rec);
     if (job1 && ev->has & PM_HAS(bundle_digest)) op->bundle1 = rec.bundle + 1;
     if (job1 && ev->has & PM_HAS(target)) op->target1 = rec.target + 1;
-    put_record(&rec, ev->has & PM_HAS(bundle_digest) ? ev->bundle_digest : pm_slice("", 0), ev->has & PM_HAS(target) ? ev->target : pm_slice("", 0), batch, op);
+    put_record(&rec, ev->has & PM_HAS(bundle_digest) ? ev->bundle_digest : pm_slice("", 0),
+               ev->has & PM_HAS(target) ? ev->target : pm_slice("", 0), batch, op);
 }
 
 /* A path without facts: expected, or deleted. */
@@ -104,7 +108,8 @@ static void bare_path(const struct pm_event *ev, struct pm_slice path, uint32_t 
     put_record(&rec, pm_slice("", 0), pm_slice("", 0), batch, op);
 }
 
-static void job_value(const struct pm_event *ev, uint32_t job1, uint32_t bundle1, uint32_t target1, struct pm_batch *batch)
+static void job_value(const struct pm_event *ev, uint32_t job1, uint32_t bundle1, uint32_t target1,
+                      struct pm_batch *batch)
 {
     struct pm_op *op = pm_batch_op(batch);
     op->type = PM_OP_JOB_VALUE;
@@ -126,10 +131,12 @@ static void job_event(struct pm_prepare *p, const struct pm_event *ev, uint32_t 
     op->bytes_at = batch->bytes.len;
     pm_event_encode(ev, &batch->bytes);
     op->bytes_len = (uint32_t)(batch->bytes.len - op->bytes_at);
-    if (ev->has & PM_HAS(bundle_digest)) job_value(ev, job1, intern(p, batch, PM_NAME_BUNDLE, ev->bundle_digest) + 1, 0, batch);
+    if (ev->has & PM_HAS(bundle_digest))
+        job_value(ev, job1, intern(p, batch, PM_NAME_BUNDLE, ev->bundle_digest) + 1, 0, batch);
     if (ev->has & PM_HAS(targets)) {
         struct pm_array_iter it = pm_array_iter(ev->targets);
-        for (struct pm_slice target; pm_array_next_text(&it, &target);) job_value(ev, job1, 0, intern(p, batch, PM_NAME_TARGET, target) + 1, batch);
+        for (struct pm_slice target; pm_array_next_text(&it, &target);)
+            job_value(ev, job1, 0, intern(p, batch, PM_NAME_TARGET, target) + 1, batch);
     }
 }
 
@@ -163,14 +170,17 @@ void pm_prepare_place(const struct pm_log_record *record, struct pm_batch *batch
     offset->anchor_crc = pm_crc32c(0, record->value.ptr, record->value.len);
 }
 
-int pm_prepare_record(struct pm_prepare *p, const struct pm_log_record *record, struct pm_batch *batch, struct pm_error *err)
+int pm_prepare_record(struct pm_prepare *p, const struct pm_log_record *record, struct pm_batch *batch,
+                      struct pm_error *err)
 {
     struct pm_event ev;
     struct pm_error why;
     pm_arena_reset(&p->arena);
     int64_t default_at_us = record->timestamp_ms < 0 ? 0 : record->timestamp_ms * 1000;
-    int rc = record->value.len == 0 ? pm_error_set(&why, PM_EFORMAT, record->value.ptr ? "the value is empty" : "the value is null (a tombstone)")
-                                    : pm_codec_decode(p->codec, record->value, default_at_us, &p->arena, &ev, &why);
+    int rc = record->value.len == 0
+                 ? pm_error_set(&why, PM_EFORMAT,
+                                record->value.ptr ? "the value is empty" : "the value is null (a tombstone)")
+                 : pm_codec_decode(p->codec, record->value, default_at_us, &p->arena, &ev, &why);
     if (rc != PM_OK && pm_error_class(rc) != PM_CLASS_POISON) {
         if (err) *err = why;
         return rc;
@@ -178,7 +188,8 @@ int pm_prepare_record(struct pm_prepare *p, const struct pm_log_record *record, 
     batch->records++;
     if (rc != PM_OK) {
         struct pm_batch_poison *poison = pm_batch_poison(batch);
-        *poison = (struct pm_batch_poison){.partition = record->partition, .offset = record->offset, .bytes_at = batch->bytes.len};
+        *poison = (struct pm_batch_poison){
+            .partition = record->partition, .offset = record->offset, .bytes_at = batch->bytes.len};
         pm_quarantine_put(rc, record->timestamp_ms, pm_slice_cstr(why.text), record->key, record->value, &batch->bytes);
         poison->bytes_len = (uint32_t)(batch->bytes.len - poison->bytes_at);
         return PM_OK;

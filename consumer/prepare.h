@@ -1,5 +1,5 @@
-/* prepare.h: one record of the log -> operations of a batch. Everything that needs no index is done here: decoding, checking, hashing, interning, encoding of the compact record. Pure but
- * for the names map: no clock, no I/O (I2). */
+/* prepare.h: one record of the log -> operations of a batch. Everything that needs no index is done here: decoding,
+ * checking, hashing, interning, encoding of the compact record. Pure but for the names map: no clock, no I/O (I2). */
 #ifndef PM_CONSUMER_PREPARE_H
 #define PM_CONSUMER_PREPARE_H
 
@@ -16,8 +16,10 @@ struct pm_prepare {
 };
 void pm_prepare_release(struct pm_prepare *prepare); /* arena and scratch */
 
-/* A record that cannot be applied goes into the batch as a row for the quarantine (I4). Errors of class RETRY (the registry is away) come back: call again for the same record. */
-int pm_prepare_record(struct pm_prepare *prepare, const struct pm_log_record *record, struct pm_batch *batch, struct pm_error *err) PM_MUST_CHECK;
+/* A record that cannot be applied goes into the batch as a row for the quarantine (I4). Errors of class RETRY (the
+ * registry is away) come back: call again for the same record. */
+int pm_prepare_record(struct pm_prepare *prepare, const struct pm_log_record *record, struct pm_batch *batch,
+                      struct pm_error *err) PM_MUST_CHECK;
 
 /* After the last record of a partition that a poll gave: the offset that follows, and the record as the anchor. */
 void pm_prepare_place(const struct pm_log_record *record, struct pm_batch *batch);

@@ -1,4 +1,5 @@
-/* rebuild.c: a new index beside the old one, then a swap by rename. The old one answers until the swap; a rebuild that is killed leaves it as it was, and the next one clears its remains. */
+/* rebuild.c: a new index beside the old one, then a swap by rename. The old one answers until the swap; a rebuild that
+ * is killed leaves it as it was, and the next one clears its remains. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -21,9 +22,11 @@ int pm_rebuild_remove(const char *dir, struct pm_error *err)
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, files[i]);
-        if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR) return pm_error_set(err, PM_EIO, "%s: could not remove: %s", path, strerror(errno));
+        if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR)
+            return pm_error_set(err, PM_EIO, "%s: could not remove: %s", path, strerror(errno));
     }
-    if (rmdir(dir) != 0 && errno != ENOENT) return pm_error_set(err, PM_EIO, "%s: could not remove: %s", dir, strerror(errno));
+    if (rmdir(dir) != 0 && errno != ENOENT)
+        return pm_error_set(err, PM_EIO, "%s: could not remove: %s", dir, strerror(errno));
     return PM_OK;
 }
 
@@ -39,11 +42,13 @@ static void sync_parent(const char *dir)
     close(fd);
 }
 
-/* At no moment is there no index at `dir`, where the file system can exchange two names; else for one moment, between two renames. */
+/* At no moment is there no index at `dir`, where the file system can exchange two names; else for one moment, between
+ * two renames. */
 static int swap(const char *dir, const char *fresh, bool old_exists, struct pm_error *err)
 {
     if (!old_exists) {
-        if (rename(fresh, dir) != 0) return pm_error_set(err, PM_EIO, "%s: could not rename to %s: %s", fresh, dir, strerror(errno));
+        if (rename(fresh, dir) != 0)
+            return pm_error_set(err, PM_EIO, "%s: could not rename to %s: %s", fresh, dir, strerror(errno));
         sync_parent(dir);
         return PM_OK;
     }
@@ -76,17 +81,21 @@ static int check_view(const char *view, struct pm_error *err)
     if (!view) return PM_OK;
     for (const char *const *name = pm_view_names(); *name; name++)
         if (strcmp(*name, view) == 0) return PM_OK;
-    return pm_error_set(err, PM_EUSAGE, "there is no view \"%s\"; the views are results, job_results, result_jobs, jobs, conflicts", view);
+    return pm_error_set(err, PM_EUSAGE,
+                        "there is no view \"%s\"; the views are results, job_results, result_jobs, jobs, conflicts",
+                        view);
 }
 
-int pm_rebuild(const struct pm_consumer_options *options, const char *view, int64_t until_us, struct pm_consumer_result *ret, struct pm_error *err)
+int pm_rebuild(const struct pm_consumer_options *options, const char *view, int64_t until_us,
+               struct pm_consumer_result *ret, struct pm_error *err)
 {
     const char *dir = options->index_dir;
     char fresh[PATH_MAX], room[1024];
     PM_TRY(check_view(view, err));
     size_t n = strlen(dir);
     while (n > 1 && dir[n - 1] == '/') n--;
-    if ((size_t)snprintf(fresh, sizeof fresh, "%.*s.rebuild", (int)n, dir) >= sizeof fresh) return pm_error_set(err, PM_EINDEX, "%s: the path is too long", dir);
+    if ((size_t)snprintf(fresh, sizeof fresh, "%.*s.rebuild", (int)n, dir) >= sizeof fresh)
+        return pm_error_set(err, PM_EINDEX, "%s: the path is too long", dir);
 
     struct pm_consumer_options with_url = *options;
     bool old_exists = is_index(dir);
@@ -94,11 +103,14 @@ int pm_rebuild(const struct pm_consumer_options *options, const char *view, int6
     if (old_exists) PM_TRY(pm_writer_lock(dir, &lock_fd, err)); /* no one may write to what is about to be replaced */
     int rc = pm_replay_log_url(options, dir, room, sizeof room, &with_url.log_url, err);
     if (rc == PM_OK) rc = pm_rebuild_remove(fresh, err);
-    struct pm_replay replay = {.options = &with_url, .index_dir = fresh, .phase = "rebuild", .once = true, .until_us = until_us};
+    struct pm_replay replay = {
+        .options = &with_url, .index_dir = fresh, .phase = "rebuild", .once = true, .until_us = until_us};
     if (rc == PM_OK) rc = pm_replay(&replay, ret, err);
-    if (rc == PM_OK && options->stop && *options->stop) rc = pm_error_set(err, PM_EINDEX, "the rebuild was interrupted; the index at %s is as it was", dir);
+    if (rc == PM_OK && options->stop && *options->stop)
+        rc = pm_error_set(err, PM_EINDEX, "the rebuild was interrupted; the index at %s is as it was", dir);
     if (rc == PM_OK) rc = swap(dir, fresh, old_exists, err);
-    else if (pm_rebuild_remove(fresh, NULL) != PM_OK && options->warn) options->warn(options->arg, "could not remove the half-built index; the next rebuild will");
+    else if (pm_rebuild_remove(fresh, NULL) != PM_OK && options->warn)
+        options->warn(options->arg, "could not remove the half-built index; the next rebuild will");
     if (lock_fd >= 0) close(lock_fd);
     return rc;
 }

@@ -3,7 +3,8 @@
  *   per partition:  starting --seek--> reading --position >= end--> ended (once)
  *                                         \--fault--> faulted: nothing more from it; the others go on (I6)
  *
- * "At the end" is decided by the position, never by the last record: markers of transactions own offsets that nobody receives. */
+ * "At the end" is decided by the position, never by the last record: markers of transactions own offsets that nobody
+ * receives. */
 #include "consumer/replayer.h"
 
 #include <stdio.h>
@@ -20,7 +21,7 @@
 #define BATCH_BYTES_MAX ((size_t)32 << 20)
 #define POLL_BYTES_MAX ((size_t)256 << 10) /* so that a record is still in the cache when it is decoded */
 #define POLL_IDLE_MS 200
-#define POLL_BUSY_MS 5              /* while the writer works anyway */
+#define POLL_BUSY_MS 5               /* while the writer works anyway */
 #define PARTITIONS_EVERY_US 10000000 /* look for added partitions */
 #define PROGRESS_EVERY_US 100000
 #define RETRY_ONCE_MS 10000 /* how long --once waits for a registry that is away, when the log's options do not say */
@@ -72,15 +73,21 @@ static int64_t wanted_end(const struct replayer *y, int32_t partition, int64_t l
     return 0;
 }
 
-/* Where the index stands against what the log holds now: a gap or a log that is not the one we knew is never passed in silence (I6). */
-static int check_place(struct replayer *y, int32_t partition, int64_t next, int64_t log_first, int64_t log_next, struct pm_error *err)
+/* Where the index stands against what the log holds now: a gap or a log that is not the one we knew is never passed in
+ * silence (I6). */
+static int check_place(struct replayer *y, int32_t partition, int64_t next, int64_t log_first, int64_t log_next,
+                       struct pm_error *err)
 {
     const char *dir = y->r->index_dir;
     if (next < log_first)
-        return pm_error_set(err, PM_ELOG, "partition %d: offsets %lld..%lld are gone from the log (retention or deletion) and were never applied; what is left: provmat rebuild --index %s", partition,
-                            (long long)next, (long long)log_first - 1, dir);
+        return pm_error_set(err, PM_ELOG,
+                            "partition %d: offsets %lld..%lld are gone from the log (retention or deletion) and were "
+                            "never applied; what is left: provmat rebuild --index %s",
+                            partition, (long long)next, (long long)log_first - 1, dir);
     if (next > log_next)
-        return pm_error_set(err, PM_ELOG, "partition %d: the index has applied all below offset %lld, but the log ends at %lld: it was recreated or truncated; make the index anew: provmat rebuild --index %s",
+        return pm_error_set(err, PM_ELOG,
+                            "partition %d: the index has applied all below offset %lld, but the log ends at %lld: it "
+                            "was recreated or truncated; make the index anew: provmat rebuild --index %s",
                             partition, (long long)next, (long long)log_next, dir);
     return PM_OK;
 }
@@ -102,8 +109,10 @@ static int start_partition(struct replayer *y, int32_t partition, struct pm_batc
         return PM_OK;
     }
     if (y->r->ends && p->end > log_next) {
-        pm_error_set(&why, PM_ELOG, "partition %d: the index has applied all below offset %lld, but the log ends at %lld: it was recreated or truncated", partition,
-                     (long long)p->end, (long long)log_next);
+        pm_error_set(&why, PM_ELOG,
+                     "partition %d: the index has applied all below offset %lld, but the log ends at %lld: it was "
+                     "recreated or truncated",
+                     partition, (long long)p->end, (long long)log_next);
         set_fault(y, partition, &why);
         return PM_OK;
     }
@@ -127,7 +136,8 @@ static int look_for_partitions(struct replayer *y, struct pm_error *err)
     memset(y->partitions + y->n_partitions, 0, (size_t)(n - y->n_partitions) * sizeof *y->partitions);
     int32_t before = y->n_partitions;
     y->n_partitions = n;
-    /* The offsets of new partitions are written before the writer's thread has anything else to do: the writer is ours until the pipeline opens, later it is read by its own transaction. */
+    /* The offsets of new partitions are written before the writer's thread has anything else to do: the writer is ours
+     * until the pipeline opens, later it is read by its own transaction. */
     struct pm_batch *batch, first = {0};
     if (y->pipeline) PM_TRY(pm_pipeline_take(y->pipeline, &batch, err));
     else batch = &first;
@@ -169,7 +179,8 @@ static void progress(struct replayer *y, bool finished)
         line.total += (uint64_t)((p->end > p->committed ? p->end : p->committed) - p->first);
     }
     if (now - y->rate_at >= 1000000 || (finished && now > y->rate_at)) {
-        y->rate = (double)(y->result.applied + y->result.quarantined - y->rate_records) * 1e6 / (double)(now - y->rate_at);
+        y->rate = (double)(y->result.applied + y->result.quarantined - y->rate_records) * 1e6 /
+                  (double)(now - y->rate_at);
         y->rate_records = y->result.applied + y->result.quarantined;
         y->rate_at = now;
     }
@@ -180,8 +191,10 @@ static void progress(struct replayer *y, bool finished)
 
 /* ---- records ---- */
 
-/* The registry may be away: the same record again, until it is back, the user ends it, or --once has waited long enough. */
-static int prepare_patiently(struct replayer *y, const struct pm_log_record *record, struct pm_batch *batch, struct pm_error *err)
+/* The registry may be away: the same record again, until it is back, the user ends it, or --once has waited long
+ * enough. */
+static int prepare_patiently(struct replayer *y, const struct pm_log_record *record, struct pm_batch *batch,
+                             struct pm_error *err)
 {
     int64_t give_up = 0;
     for (int delay_ms = 100;; delay_ms = delay_ms < 5000 ? delay_ms * 2 : delay_ms) {
@@ -223,7 +236,8 @@ static int take_records(struct replayer *y, struct pm_log_batch *from, struct pm
         if (y->r->ends && record->offset >= y->partitions[record->partition].end) continue;
         if (last && last->partition != record->partition) pm_prepare_place(last, batch);
         rc = prepare_patiently(y, record, batch, err);
-        if (rc != PM_OK) pm_error_wrap(err, rc, "partition %d offset %lld", record->partition, (long long)record->offset);
+        if (rc != PM_OK)
+            pm_error_wrap(err, rc, "partition %d offset %lld", record->partition, (long long)record->offset);
         else last = record;
     }
     if (last) pm_prepare_place(last, batch);
@@ -246,7 +260,11 @@ static int fill(struct replayer *y, struct pm_batch *batch, struct pm_error *err
         bool empty = batch->records == 0 && batch->n_offsets == 0, busy = pm_pipeline_busy(y->pipeline);
         if (y->r->once && all_ended(y)) break;
         struct pm_log_batch from;
-        PM_TRY(pm_log_poll(y->log, ops_max - batch->n_ops - batch->n_poison, POLL_BYTES_MAX, empty ? POLL_IDLE_MS : busy ? POLL_BUSY_MS : 0, &from, err));
+        PM_TRY(pm_log_poll(y->log, ops_max - batch->n_ops - batch->n_poison, POLL_BYTES_MAX,
+                           empty  ? POLL_IDLE_MS
+                           : busy ? POLL_BUSY_MS
+                                  : 0,
+                           &from, err));
         size_t got = from.n_records;
         int rc = take_records(y, &from, batch, err);
         pm_log_batch_release(&from);
@@ -284,7 +302,8 @@ static int follow(struct replayer *y, struct pm_error *err)
 
 /* ---- the whole ---- */
 
-int pm_replay_log_url(const struct pm_consumer_options *options, const char *dir, char *room, size_t room_size, const char **ret, struct pm_error *err)
+int pm_replay_log_url(const struct pm_consumer_options *options, const char *dir, char *room, size_t room_size,
+                      const char **ret, struct pm_error *err)
 {
     *ret = options->log_url;
     if (*ret) return PM_OK;
@@ -313,14 +332,17 @@ static int open_all(struct replayer *y, struct pm_error *err)
     struct pm_log_options log = o->log;
     log.mode = PM_LOG_READ;
     int rc = pm_log_open(url, &log, &y->log, err);
-    if (rc == PM_ENOTFOUND) return err->code = PM_ELOG; /* a log that is not there is not an answer of "nothing found" */
+    if (rc == PM_ENOTFOUND)
+        return err->code = PM_ELOG; /* a log that is not there is not an answer of "nothing found" */
     PM_TRY(rc);
     const struct pm_index_info *from = y->r->made_from;
     if (from && strcmp(from->log_identity, pm_log_identity(y->log)) != 0)
-        return pm_error_set(err, PM_EINDEX, "%s: the index was made from another log: %s (%s), not %s (%s)", o->index_dir, from->log_url, from->log_identity, pm_log_url(y->log),
+        return pm_error_set(err, PM_EINDEX, "%s: the index was made from another log: %s (%s), not %s (%s)",
+                            o->index_dir, from->log_url, from->log_identity, pm_log_url(y->log),
                             pm_log_identity(y->log));
     PM_TRY(pm_codec_open(&o->codec, &y->codec, err));
-    PM_TRY(pm_writer_open(y->r->index_dir, pm_log_url(y->log), pm_log_identity(y->log), y->r->until_us, &y->writer, err));
+    PM_TRY(
+        pm_writer_open(y->r->index_dir, pm_log_url(y->log), pm_log_identity(y->log), y->r->until_us, &y->writer, err));
     y->prepare = (struct pm_prepare){.codec = y->codec, .until_us = y->r->until_us};
     PM_TRY(pm_writer_names(y->writer, &y->prepare.names, err));
     PM_TRY(look_for_partitions(y, err));

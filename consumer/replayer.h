@@ -1,4 +1,5 @@
-/* replayer.h: the loop from a log to a writer: where each partition starts and ends, polling, preparing, handing over. What materialize, rebuild and verify --against-log share. */
+/* replayer.h: the loop from a log to a writer: where each partition starts and ends, polling, preparing, handing over.
+ * What materialize, rebuild and verify --against-log share. */
 #ifndef PM_CONSUMER_REPLAYER_H
 #define PM_CONSUMER_REPLAYER_H
 
@@ -25,6 +26,7 @@ struct pm_replay {
 int pm_replay(const struct pm_replay *replay, struct pm_consumer_result *ret, struct pm_error *err) PM_MUST_CHECK;
 
 /* The log's URL: the option, or what the index in `dir` remembers. `room` is used for the latter. */
-int pm_replay_log_url(const struct pm_consumer_options *options, const char *dir, char *room, size_t room_size, const char **ret, struct pm_error *err) PM_MUST_CHECK;
+int pm_replay_log_url(const struct pm_consumer_options *options, const char *dir, char *room, size_t room_size,
+                      const char **ret, struct pm_error *err) PM_MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
-/* sort.h: stable radix sort of (key, index) by some bits of the key; what the batch's new entries and the operations of a job are ordered by. */
+/* sort.h: stable radix sort of (key, index) by some bits of the key; what the batch's new entries and the operations of
+ * a job are ordered by. */
 #ifndef PM_CONSUMER_SORT_H
 #define PM_CONSUMER_SORT_H
 
@@ -13,8 +14,10 @@ struct pm_sort_item {
 
 #define PM_SORT_DIGIT_BITS 11
 
-/* Sorts by bits [low, high) of the key; `other` has the same room. Returns whichever of the two arrays holds the result. */
-static inline struct pm_sort_item *pm_sort(struct pm_sort_item *items, struct pm_sort_item *other, size_t count, unsigned low, unsigned high)
+/* Sorts by bits [low, high) of the key; `other` has the same room. Returns whichever of the two arrays holds the
+ * result. */
+static inline struct pm_sort_item *pm_sort(struct pm_sort_item *items, struct pm_sort_item *other, size_t count,
+                                           unsigned low, unsigned high)
 {
     for (unsigned shift = low; shift < high; shift += PM_SORT_DIGIT_BITS) {
         uint32_t starts[1u << PM_SORT_DIGIT_BITS] = {0};

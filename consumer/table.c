@@ -1,5 +1,6 @@
-/* table.c: open addressing in 256 shards, each of which grows alone by half, so that growing never holds two whole tables; rows stand apart in blocks, by number. A slot keeps 32 bits of the
- * hash, the row keeps the lower 64; with the shard's 8, two paths are taken for one only when 104 bits of their BLAKE2b agree. */
+/* table.c: open addressing in 256 shards, each of which grows alone by half, so that growing never holds two whole
+ * tables; rows stand apart in blocks, by number. A slot keeps 32 bits of the hash, the row keeps the lower 64; with the
+ * shard's 8, two paths are taken for one only when 104 bits of their BLAKE2b agree. */
 #include "consumer/table.h"
 
 #include <stdlib.h>
@@ -70,7 +71,8 @@ int64_t pm_table_find(const struct pm_table *table, struct pm_hash128 hash)
     const struct shard *shard = &table->shards[shard_of(hash)];
     uint32_t tag = tag_of(hash);
     for (uint32_t i = place(tag, shard->n_slots); shard->slots[i].result1; i = i + 1 == shard->n_slots ? 0 : i + 1)
-        if (shard->slots[i].tag == tag && pm_table_row(table, shard->slots[i].result1 - 1)->hash_lo == hash.lo) return (int64_t)shard->slots[i].result1 - 1;
+        if (shard->slots[i].tag == tag && pm_table_row(table, shard->slots[i].result1 - 1)->hash_lo == hash.lo)
+            return (int64_t)shard->slots[i].result1 - 1;
     return -1;
 }
 

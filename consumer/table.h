@@ -1,5 +1,6 @@
-/* table.h: the dictionary in memory: hash128 of a path -> result number, and per result what decides fast whether an event brings anything new. Rebuilt from the runs at start (about
- * 50 ns a result) and after an aborted transaction; about 45 bytes a result. Belongs to the thread that writes the index. */
+/* table.h: the dictionary in memory: hash128 of a path -> result number, and per result what decides fast whether an
+ * event brings anything new. Rebuilt from the runs at start (about 50 ns a result) and after an aborted transaction;
+ * about 45 bytes a result. Belongs to the thread that writes the index. */
 #ifndef PM_CONSUMER_TABLE_H
 #define PM_CONSUMER_TABLE_H
 

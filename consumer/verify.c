@@ -1,4 +1,5 @@
-/* verify.c: the index against itself: both directions of every pair, counters, the dictionary, checksums of runs and chunks on the way; and against a fresh replay up to the same offsets. */
+/* verify.c: the index against itself: both directions of every pair, counters, the dictionary, checksums of runs and
+ * chunks on the way; and against a fresh replay up to the same offsets. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,10 @@ static int fold_row(void *arg, const struct pm_view_row *row, struct pm_error *e
     return PM_OK;
 }
 
-static bool fold_equal(const struct fold *a, const struct fold *b) { return a->hi == b->hi && a->lo == b->lo && a->rows == b->rows; }
+static bool fold_equal(const struct fold *a, const struct fold *b)
+{
+    return a->hi == b->hi && a->lo == b->lo && a->rows == b->rows;
+}
 
 static int by_content(const void *a, const void *b)
 {
@@ -48,7 +52,9 @@ static int by_content(const void *a, const void *b)
 }
 
 /* The first row that only one of two dumps has, in words. */
-static void first_difference(struct pm_dump *dump_a, const struct pm_view *a, const char *only_a, struct pm_dump *dump_b, const struct pm_view *b, const char *only_b, char *out, size_t size)
+static void first_difference(struct pm_dump *dump_a, const struct pm_view *a, const char *only_a,
+                             struct pm_dump *dump_b, const struct pm_view *b, const char *only_b, char *out,
+                             size_t size)
 {
     struct fold x = {.keep = true}, y = {.keep = true};
     snprintf(out, size, "the digests differ");
@@ -84,7 +90,8 @@ static int check_entry(void *arg, const uint8_t *entry, struct pm_error *err)
     struct pm_hash128 hash = {pm_be64_get(entry), pm_be64_get(entry + 8)};
     check->entries++;
     if (check->out[0]) return PM_OK;
-    if (result >= check->dump->n_results || check->dump->results[result].hi != hash.hi || check->dump->results[result].lo != hash.lo) {
+    if (result >= check->dump->n_results || check->dump->results[result].hi != hash.hi ||
+        check->dump->results[result].lo != hash.lo) {
         struct pm_view_row row = {.result = result < check->dump->n_results ? (int64_t)result : -1, .job = -1};
         int n = snprintf(check->out, check->size, "the dictionary points to a record of another path: ");
         pm_dump_name(check->dump, &row, check->out + n, check->size - (size_t)n);
@@ -92,7 +99,8 @@ static int check_entry(void *arg, const uint8_t *entry, struct pm_error *err)
     return PM_OK;
 }
 
-/* Every name is found by its text, and there are as many numbers as texts. The names of jobs belong to the view of jobs, the others to the results. */
+/* Every name is found by its text, and there are as many numbers as texts. The names of jobs belong to the view of
+ * jobs, the others to the results. */
 static int check_names(struct pm_dump *dump, bool jobs, char *out, size_t size, struct pm_error *err)
 {
     struct pm_snapshot *snap = dump->snap;
@@ -105,13 +113,16 @@ static int check_names(struct pm_dump *dump, bool jobs, char *out, size_t size, 
             int rc = pm_snapshot_name_find(snap, (enum pm_name_kind)kind, text, &found, err);
             if (rc != PM_OK && rc != PM_ENOTFOUND) return rc;
             if (found == number || out[0]) continue;
-            snprintf(out, size, "the name \"%.*s\" is not found by its text", (int)(text.len < 300 ? text.len : 300), text.ptr);
+            snprintf(out, size, "the name \"%.*s\" is not found by its text", (int)(text.len < 300 ? text.len : 300),
+                     text.ptr);
         }
     }
     uint64_t names, texts, bytes;
     PM_TRY(pm_kv_db_stat(snap->txn, snap->tables.names, &names, &bytes, err));
     PM_TRY(pm_kv_db_stat(snap->txn, snap->tables.name_texts, &texts, &bytes, err));
-    if (!out[0] && names != texts) snprintf(out, size, "there are %llu names for %llu texts", (unsigned long long)names, (unsigned long long)texts);
+    if (!out[0] && names != texts)
+        snprintf(out, size, "there are %llu names for %llu texts", (unsigned long long)names,
+                 (unsigned long long)texts);
     return PM_OK;
 }
 
@@ -125,9 +136,11 @@ static int check_results(struct pm_dump *dump, const struct fold *fold, char *ou
     PM_TRY(pm_snapshot_runs(dump->snap, PM_RUN_DICTIONARY, &runs, err));
     PM_TRY(pm_runs_scan(runs, dump->snap->txn, check_entry, &check, err));
     if (!out[0] && check.entries != dump->found)
-        snprintf(out, size, "the dictionary holds %llu paths, the records %llu", (unsigned long long)check.entries, (unsigned long long)dump->found);
+        snprintf(out, size, "the dictionary holds %llu paths, the records %llu", (unsigned long long)check.entries,
+                 (unsigned long long)dump->found);
     if (!out[0] && dump->found != state->results)
-        snprintf(out, size, "there are %llu results, the counter says %llu", (unsigned long long)dump->found, (unsigned long long)state->results);
+        snprintf(out, size, "there are %llu results, the counter says %llu", (unsigned long long)dump->found,
+                 (unsigned long long)state->results);
     return PM_OK;
 }
 
@@ -152,12 +165,15 @@ static int check_jobs(struct pm_dump *dump, const struct fold *fold, char *out, 
         PM_TRY(pm_job_row_get(snap->txn, &snap->tables, job, &row, err));
         PM_TRY(pm_pairs_of_job(snap, job, count_role, &counted, err));
         for (unsigned role = 0; role < PM_ROLE_COUNT; role++) shown[role] += counted.shown[role];
-        if (out[0] || (memcmp(row.shown, counted.shown, sizeof row.shown) == 0 && row.expected == counted.expected && row.missing == counted.missing)) continue;
+        if (out[0] || (memcmp(row.shown, counted.shown, sizeof row.shown) == 0 && row.expected == counted.expected &&
+                       row.missing == counted.missing))
+            continue;
         struct pm_view_row name = {.result = -1, .job = job};
         int n = snprintf(out, size, "the counts do not agree with the pairs: ");
         pm_dump_name(dump, &name, out + n, size - (size_t)n);
     }
-    if (!out[0] && memcmp(shown, snap->state.pairs_by_role, sizeof shown) != 0) snprintf(out, size, "the index's counts of pairs do not agree with the pairs");
+    if (!out[0] && memcmp(shown, snap->state.pairs_by_role, sizeof shown) != 0)
+        snprintf(out, size, "the index's counts of pairs do not agree with the pairs");
     return PM_OK;
 }
 
@@ -167,7 +183,8 @@ static int check_directions(struct pm_dump *dump, const struct fold *fold, char 
     struct fold other = {0};
     PM_TRY(pm_views[1].dump(dump, fold_row, &other, err));
     if (!fold_equal(fold, &other))
-        first_difference(dump, &pm_views[1], "only in job_results", dump, &pm_views[2], "only in result_jobs", out, size);
+        first_difference(dump, &pm_views[1], "only in job_results", dump, &pm_views[2], "only in result_jobs", out,
+                         size);
     return PM_OK;
 }
 
@@ -175,31 +192,40 @@ static int check_conflicts(struct pm_dump *dump, const struct fold *fold, char *
 {
     (void)err;
     uint64_t counter = dump->snap->state.conflicts;
-    if (fold->rows != counter) snprintf(out, size, "there are %llu conflicts, the counter says %llu", (unsigned long long)fold->rows, (unsigned long long)counter);
+    if (fold->rows != counter)
+        snprintf(out, size, "there are %llu conflicts, the counter says %llu", (unsigned long long)fold->rows,
+                 (unsigned long long)counter);
     return PM_OK;
 }
 
-static int (*const checks[PM_VIEW_COUNT])(struct pm_dump *dump, const struct fold *fold, char *out, size_t size, struct pm_error *err) = {check_results, NULL, check_directions, check_jobs, check_conflicts};
+static int (*const checks[PM_VIEW_COUNT])(struct pm_dump *dump, const struct fold *fold, char *out, size_t size,
+                                          struct pm_error *err) = {check_results, NULL, check_directions, check_jobs,
+                                                                   check_conflicts};
 
 /* ---- both ---- */
 
-static int verify_view(struct pm_dump *dump, struct pm_dump *fresh, size_t i, struct pm_verify_row *row, struct pm_error *err)
+static int verify_view(struct pm_dump *dump, struct pm_dump *fresh, size_t i, struct pm_verify_row *row,
+                       struct pm_error *err)
 {
     const struct pm_view *view = &pm_views[i];
     struct fold fold = {0}, again = {0};
     PM_TRY(view->dump(dump, fold_row, &fold, err));
     *row = (struct pm_verify_row){.view = view->name, .version = view->version, .rows = fold.rows};
-    snprintf(row->digest, sizeof row->digest, "%016llx%016llx", (unsigned long long)fold.hi, (unsigned long long)fold.lo);
+    snprintf(row->digest, sizeof row->digest, "%016llx%016llx", (unsigned long long)fold.hi,
+             (unsigned long long)fold.lo);
     if (checks[i]) PM_TRY(checks[i](dump, &fold, row->difference, sizeof row->difference, err));
     if (fresh && !row->difference[0]) {
         PM_TRY(view->dump(fresh, fold_row, &again, err));
-        if (!fold_equal(&fold, &again)) first_difference(dump, view, "only in the index", fresh, view, "only in the replay", row->difference, sizeof row->difference);
+        if (!fold_equal(&fold, &again))
+            first_difference(dump, view, "only in the index", fresh, view, "only in the replay", row->difference,
+                             sizeof row->difference);
     }
     row->ok = !row->difference[0];
     return PM_OK;
 }
 
-static int verify_views(struct pm_snapshot *snap, struct pm_snapshot *fresh, void (*each)(void *arg, const struct pm_verify_row *row), void *arg, struct pm_error *err)
+static int verify_views(struct pm_snapshot *snap, struct pm_snapshot *fresh,
+                        void (*each)(void *arg, const struct pm_verify_row *row), void *arg, struct pm_error *err)
 {
     struct pm_dump dump, fresh_dump;
     PM_TRY(pm_dump_open(snap, &dump, err));
@@ -218,7 +244,10 @@ static int verify_views(struct pm_snapshot *snap, struct pm_snapshot *fresh, voi
     }
     pm_dump_release(&dump);
     if (fresh) pm_dump_release(&fresh_dump);
-    if (rc == PM_OK && !all_ok) rc = pm_error_set(err, PM_EDIFFERS, "%s: the index is not as it should be; make it anew: provmat rebuild --index %s", pm_kv_dir(snap->kv), pm_kv_dir(snap->kv));
+    if (rc == PM_OK && !all_ok)
+        rc = pm_error_set(err, PM_EDIFFERS,
+                          "%s: the index is not as it should be; make it anew: provmat rebuild --index %s",
+                          pm_kv_dir(snap->kv), pm_kv_dir(snap->kv));
     return rc;
 }
 
@@ -230,7 +259,8 @@ struct replayed {
     struct pm_snapshot *snap;
 };
 
-static int replay_beside(const struct pm_consumer_options *options, struct pm_snapshot *snap, struct replayed *ret, struct pm_error *err)
+static int replay_beside(const struct pm_consumer_options *options, struct pm_snapshot *snap, struct replayed *ret,
+                         struct pm_error *err)
 {
     PM_CLEANUP(pm_arena_release) struct pm_arena arena = {0};
     struct pm_applied *applied;
@@ -242,14 +272,22 @@ static int replay_beside(const struct pm_consumer_options *options, struct pm_sn
     PM_TRY(pm_snapshot_info(snap, &info, err));
     struct pm_consumer_options with_url = *options;
     if (!with_url.log_url) with_url.log_url = info.log_url;
-    struct pm_replay replay = {.options = &with_url, .index_dir = ret->dir, .phase = "replay", .once = true, .ends = ends, .n_ends = n, .until_us = info.until_us, .made_from = &info};
+    struct pm_replay replay = {.options = &with_url,
+                               .index_dir = ret->dir,
+                               .phase = "replay",
+                               .once = true,
+                               .ends = ends,
+                               .n_ends = n,
+                               .until_us = info.until_us,
+                               .made_from = &info};
     struct pm_consumer_result result;
     PM_TRY(pm_replay(&replay, &result, err));
     PM_TRY(pm_kv_open(ret->dir, PM_KV_READ_ONLY, &ret->kv, err));
     return pm_snapshot_of(ret->kv, &ret->snap, err);
 }
 
-int pm_verify(const struct pm_consumer_options *options, bool against_log, void (*each)(void *arg, const struct pm_verify_row *row), void *arg, struct pm_error *err)
+int pm_verify(const struct pm_consumer_options *options, bool against_log,
+              void (*each)(void *arg, const struct pm_verify_row *row), void *arg, struct pm_error *err)
 {
     struct pm_index *index = NULL;
     struct pm_snapshot *snap = NULL;
@@ -261,7 +299,8 @@ int pm_verify(const struct pm_consumer_options *options, bool against_log, void 
     if (rc == PM_OK) rc = verify_views(snap, fresh.snap, each, arg, err);
     pm_snapshot_close(fresh.snap);
     pm_kv_close(fresh.kv);
-    if (against_log && pm_rebuild_remove(fresh.dir, NULL) != PM_OK && options->warn) options->warn(options->arg, "could not remove the replay beside the index");
+    if (against_log && pm_rebuild_remove(fresh.dir, NULL) != PM_OK && options->warn)
+        options->warn(options->arg, "could not remove the replay beside the index");
     pm_snapshot_close(snap);
     pm_index_close(index);
     return rc;

@@ -33,7 +33,9 @@ int pm_writer_lock(const char *dir, int *ret_fd, struct pm_error *err)
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         lock_owner(fd, text, sizeof text);
         close(fd);
-        return pm_error_set(err, PM_EINDEX, "%s: the index is being written by another process (pid %s); wait for it or end it", dir, text[0] ? text : "unknown");
+        return pm_error_set(err, PM_EINDEX,
+                            "%s: the index is being written by another process (pid %s); wait for it or end it", dir,
+                            text[0] ? text : "unknown");
     }
     int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)n, 0) != n) {
@@ -54,7 +56,8 @@ static int make_directories(const char *dir, struct pm_error *err)
         if (*p != '/' && *p != 0) continue;
         char kept = *p;
         *p = 0;
-        if (mkdir(path, 0700) != 0 && errno != EEXIST) return pm_error_set(err, PM_EIO, "%s: could not make the directory: %s", path, strerror(errno));
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+            return pm_error_set(err, PM_EIO, "%s: could not make the directory: %s", path, strerror(errno));
         *p = kept;
         if (kept == 0) return PM_OK;
     }
@@ -62,18 +65,21 @@ static int make_directories(const char *dir, struct pm_error *err)
 
 /* ---- what it was made from ---- */
 
-static int meta_text(struct pm_kv_txn *txn, const struct pm_tables *tables, const char *key, char *out, size_t size, struct pm_error *err)
+static int meta_text(struct pm_kv_txn *txn, const struct pm_tables *tables, const char *key, char *out, size_t size,
+                     struct pm_error *err)
 {
     struct pm_slice value;
     int rc = pm_kv_get(txn, tables->meta, pm_slice_cstr(key), &value, err);
-    if (rc == PM_ENOTFOUND || (rc == PM_OK && value.len >= size)) return pm_error_set(err, PM_ECORRUPT, "the index does not say its %s", key);
+    if (rc == PM_ENOTFOUND || (rc == PM_OK && value.len >= size))
+        return pm_error_set(err, PM_ECORRUPT, "the index does not say its %s", key);
     PM_TRY(rc);
     memcpy(out, value.ptr, value.len);
     out[value.len] = 0;
     return PM_OK;
 }
 
-static int initialise(struct pm_writer *w, struct pm_kv_txn *txn, const char *log_url, const char *log_identity, int64_t until_us, struct pm_error *err)
+static int initialise(struct pm_writer *w, struct pm_kv_txn *txn, const char *log_url, const char *log_identity,
+                      int64_t until_us, struct pm_error *err)
 {
     uint32_t format = PM_INDEX_FORMAT;
     w->state = (struct pm_meta_state){.until_us = until_us};
@@ -83,7 +89,8 @@ static int initialise(struct pm_writer *w, struct pm_kv_txn *txn, const char *lo
     return pm_meta_state_put(txn, &w->tables, &w->state, err);
 }
 
-static int check_same(struct pm_writer *w, struct pm_kv_txn *txn, const char *log_url, const char *log_identity, int64_t until_us, struct pm_error *err)
+static int check_same(struct pm_writer *w, struct pm_kv_txn *txn, const char *log_url, const char *log_identity,
+                      int64_t until_us, struct pm_error *err)
 {
     char url[1024], identity[512];
     const char *dir = pm_kv_dir(w->kv);
@@ -92,14 +99,20 @@ static int check_same(struct pm_writer *w, struct pm_kv_txn *txn, const char *lo
     PM_TRY(meta_text(txn, &w->tables, PM_META_LOG_URL, url, sizeof url, err));
     PM_TRY(meta_text(txn, &w->tables, PM_META_LOG_IDENTITY, identity, sizeof identity, err));
     if (log_identity && strcmp(identity, log_identity) != 0)
-        return pm_error_set(err, PM_EINDEX, "%s: the index was made from another log: %s (%s), not %s (%s); name another --index, or rebuild it: provmat rebuild --index %s --log %s", dir, url,
-                            identity, log_url, log_identity, dir, log_url);
+        return pm_error_set(err, PM_EINDEX,
+                            "%s: the index was made from another log: %s (%s), not %s (%s); name another --index, or "
+                            "rebuild it: provmat rebuild --index %s --log %s",
+                            dir, url, identity, log_url, log_identity, dir, log_url);
     if (w->state.until_us != until_us)
-        return pm_error_set(err, PM_EINDEX, "%s: the index was rebuilt with --until and leaves out later events; make a whole one first: provmat rebuild --index %s", dir, dir);
+        return pm_error_set(err, PM_EINDEX,
+                            "%s: the index was rebuilt with --until and leaves out later events; make a whole one "
+                            "first: provmat rebuild --index %s",
+                            dir, dir);
     return PM_OK;
 }
 
-static int prepare_environment(struct pm_writer *w, const char *log_url, const char *log_identity, int64_t until_us, struct pm_error *err)
+static int prepare_environment(struct pm_writer *w, const char *log_url, const char *log_identity, int64_t until_us,
+                               struct pm_error *err)
 {
     struct pm_kv_txn *txn;
     PM_TRY(pm_kv_begin_write(w->kv, 0, &txn, err));
@@ -110,7 +123,8 @@ static int prepare_environment(struct pm_writer *w, const char *log_url, const c
         if (rc == PM_ENOTFOUND) rc = initialise(w, txn, log_url, log_identity, until_us, err);
         else if (rc == PM_OK) rc = check_same(w, txn, log_url, log_identity, until_us, err);
     }
-    for (unsigned kind = 0; kind < PM_RUN_KIND_COUNT && rc == PM_OK; kind++) rc = pm_runs_load(&w->runs[kind], (enum pm_run_kind)kind, txn, true, err);
+    for (unsigned kind = 0; kind < PM_RUN_KIND_COUNT && rc == PM_OK; kind++)
+        rc = pm_runs_load(&w->runs[kind], (enum pm_run_kind)kind, txn, true, err);
     if (rc != PM_OK) {
         pm_kv_abort(txn);
         return rc;
@@ -144,7 +158,8 @@ static int take_move(void *arg, const uint8_t *entry, struct pm_error *err)
 static int load_memory(struct pm_writer *w, struct pm_kv_txn *txn, struct pm_error *err)
 {
     PM_TRY(pm_meta_state_get(txn, &w->tables, &w->state, err));
-    for (unsigned kind = 0; kind < PM_RUN_KIND_COUNT; kind++) PM_TRY(pm_runs_load(&w->runs[kind], (enum pm_run_kind)kind, txn, false, err));
+    for (unsigned kind = 0; kind < PM_RUN_KIND_COUNT; kind++)
+        PM_TRY(pm_runs_load(&w->runs[kind], (enum pm_run_kind)kind, txn, false, err));
     PM_TRY(pm_runs_scan(&w->runs[PM_RUN_DICTIONARY], txn, take_entry, w->table, err));
     return pm_runs_scan(&w->runs[PM_RUN_MOVES], txn, take_move, w->table, err);
 }
@@ -161,7 +176,8 @@ int pm_writer_reload(struct pm_writer *w, struct pm_error *err)
     return rc;
 }
 
-int pm_writer_open(const char *dir, const char *log_url, const char *log_identity, int64_t until_us, struct pm_writer **ret, struct pm_error *err)
+int pm_writer_open(const char *dir, const char *log_url, const char *log_identity, int64_t until_us,
+                   struct pm_writer **ret, struct pm_error *err)
 {
     PM_TRY(make_directories(dir, err));
     struct pm_writer *w = pm_calloc(1, sizeof *w);
@@ -199,7 +215,8 @@ int pm_writer_names(struct pm_writer *w, struct pm_names **ret, struct pm_error 
     return rc;
 }
 
-int pm_writer_offset(struct pm_writer *w, int32_t partition, bool *ret_found, struct pm_offset_row *ret, struct pm_error *err)
+int pm_writer_offset(struct pm_writer *w, int32_t partition, bool *ret_found, struct pm_offset_row *ret,
+                     struct pm_error *err)
 {
     struct pm_kv_txn *txn;
     PM_TRY(pm_kv_begin_read(w->kv, &txn, err));

@@ -1,5 +1,6 @@
-/* arena.h: memory that ends all at once. What one record or one row needs comes from an arena that is reset at the top of the loop;
- * a reset keeps the blocks. A zeroed struct is an empty arena. Pointers from it end at the next reset or release. */
+/* arena.h: memory that ends all at once. What one record or one row needs comes from an arena that is reset at the top
+ * of the loop; a reset keeps the blocks. A zeroed struct is an empty arena. Pointers from it end at the next reset or
+ * release. */
 #ifndef PM_BASE_ARENA_H
 #define PM_BASE_ARENA_H
 

@@ -1,5 +1,5 @@
-/* buf.h: bytes that grow. A zeroed struct is an empty buffer. `ptr` moves when it grows: slices into it end at the next append.
- * Out of memory ends the process with a message (check.h): there is no way on for a program this size. */
+/* buf.h: bytes that grow. A zeroed struct is an empty buffer. `ptr` moves when it grows: slices into it end at the next
+ * append. Out of memory ends the process with a message (check.h): there is no way on for a program this size. */
 #ifndef PM_BASE_BUF_H
 #define PM_BASE_BUF_H
 

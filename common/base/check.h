@@ -4,16 +4,17 @@
 
 #include <stddef.h>
 
-/* A broken promise of the program itself: prints file, line and condition to stderr and aborts. Never for foreign input. */
-#define PM_CHECK(cond)                                                                                             \
-    do {                                                                                                           \
-        if (__builtin_expect(!(cond), 0)) pm_check_failed(__FILE__, __LINE__, #cond);                              \
+/* A broken promise of the program itself: prints file, line and condition to stderr and aborts. Never for foreign
+ * input. */
+#define PM_CHECK(cond)                                                                \
+    do {                                                                              \
+        if (__builtin_expect(!(cond), 0)) pm_check_failed(__FILE__, __LINE__, #cond); \
     } while (0)
 
 _Noreturn void pm_check_failed(const char *file, int line, const char *cond);
 
-/* As malloc, calloc, realloc; when memory is out the process ends with exit status 3 and says how much was asked for. Nothing that was
- * acknowledged is lost by that: a log append or an index commit has happened or it has not. */
+/* As malloc, calloc, realloc; when memory is out the process ends with exit status 3 and says how much was asked for.
+ * Nothing that was acknowledged is lost by that: a log append or an index commit has happened or it has not. */
 void *pm_malloc(size_t size);
 void *pm_calloc(size_t count, size_t size);
 void *pm_realloc(void *ptr, size_t size);

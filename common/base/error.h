@@ -1,9 +1,10 @@
 /* error.h: how a function says that it failed.
  *
- * A function that can fail returns PM_OK or a code and fills the caller's `struct pm_error` (last argument, NULL allowed). Its outputs
- * (`ret_*`) stay untouched on failure. The class of a code decides what the program does next; nobody switches on single codes.
- * Wording: lower case, no final stop, the reason and the value; the innermost site says what, each layer adds which (pm_error_wrap).
- * A function either prints a diagnostic or returns an error, never both.
+ * A function that can fail returns PM_OK or a code and fills the caller's `struct pm_error` (last argument, NULL
+ * allowed). Its outputs
+ * (`ret_*`) stay untouched on failure. The class of a code decides what the program does next; nobody switches on
+ * single codes. Wording: lower case, no final stop, the reason and the value; the innermost site says what, each layer
+ * adds which (pm_error_wrap). A function either prints a diagnostic or returns an error, never both.
  */
 #ifndef PM_BASE_ERROR_H
 #define PM_BASE_ERROR_H
@@ -22,23 +23,23 @@ enum pm_error_class {
 };
 
 /* X(code, class, exit status of the program, short name) */
-#define PM_ERROR_CODES(X)                                                                                          \
-    X(PM_OK, PM_CLASS_NONE, 0, "ok")                                                                               \
-    X(PM_ENOTFOUND, PM_CLASS_FATAL, 1, "not found")                                                                \
-    X(PM_EDIFFERS, PM_CLASS_FATAL, 1, "a check found a difference")                                                \
-    X(PM_EUSAGE, PM_CLASS_USAGE, 2, "usage")                                                                       \
-    X(PM_EINVALID, PM_CLASS_POISON, 6, "invalid event")         /* a field breaks a rule of the event */           \
-    X(PM_EFORMAT, PM_CLASS_POISON, 6, "malformed bytes")        /* not JSON, cut Avro record, bytes left over */   \
-    X(PM_ESCHEMA, PM_CLASS_POISON, 6, "unknown schema")         /* fingerprint or registry id nobody knows */      \
-    X(PM_ELIMIT, PM_CLASS_POISON, 6, "above a limit")                                                              \
-    X(PM_EINDEX, PM_CLASS_FATAL, 3, "index")                    /* missing, locked, of another log, newer format */ \
-    X(PM_ECORRUPT, PM_CLASS_FATAL, 3, "corrupt")                                                                   \
-    X(PM_EMAPFULL, PM_CLASS_RETRY, 3, "map full")               /* kv: the environment must grow, then again */    \
-    X(PM_ELOG, PM_CLASS_FATAL, 4, "log")                        /* refused, topic missing, gap */                  \
-    X(PM_ELOGAWAY, PM_CLASS_RETRY, 4, "log unreachable")                                                           \
-    X(PM_ETIMEOUT, PM_CLASS_RETRY, 4, "timed out")                                                                 \
-    X(PM_EBEHIND, PM_CLASS_FATAL, 5, "index is behind")                                                            \
-    X(PM_EIO, PM_CLASS_FATAL, 3, "i/o")                                                                            \
+#define PM_ERROR_CODES(X)                                                                                 \
+    X(PM_OK, PM_CLASS_NONE, 0, "ok")                                                                      \
+    X(PM_ENOTFOUND, PM_CLASS_FATAL, 1, "not found")                                                       \
+    X(PM_EDIFFERS, PM_CLASS_FATAL, 1, "a check found a difference")                                       \
+    X(PM_EUSAGE, PM_CLASS_USAGE, 2, "usage")                                                              \
+    X(PM_EINVALID, PM_CLASS_POISON, 6, "invalid event")  /* a field breaks a rule of the event */         \
+    X(PM_EFORMAT, PM_CLASS_POISON, 6, "malformed bytes") /* not JSON, cut Avro record, bytes left over */ \
+    X(PM_ESCHEMA, PM_CLASS_POISON, 6, "unknown schema")  /* fingerprint or registry id nobody knows */    \
+    X(PM_ELIMIT, PM_CLASS_POISON, 6, "above a limit")                                                     \
+    X(PM_EINDEX, PM_CLASS_FATAL, 3, "index") /* missing, locked, of another log, newer format */          \
+    X(PM_ECORRUPT, PM_CLASS_FATAL, 3, "corrupt")                                                          \
+    X(PM_EMAPFULL, PM_CLASS_RETRY, 3, "map full") /* kv: the environment must grow, then again */         \
+    X(PM_ELOG, PM_CLASS_FATAL, 4, "log")          /* refused, topic missing, gap */                       \
+    X(PM_ELOGAWAY, PM_CLASS_RETRY, 4, "log unreachable")                                                  \
+    X(PM_ETIMEOUT, PM_CLASS_RETRY, 4, "timed out")                                                        \
+    X(PM_EBEHIND, PM_CLASS_FATAL, 5, "index is behind")                                                   \
+    X(PM_EIO, PM_CLASS_FATAL, 3, "i/o")                                                                   \
     X(PM_ENOMEM, PM_CLASS_FATAL, 3, "out of memory")
 
 enum pm_code {
@@ -69,10 +70,10 @@ int pm_error_exit_status(int code);
 const char *pm_error_name(int code);
 
 /* The one control-flow macro: leave with the same error. */
-#define PM_TRY(expr)                                                                                               \
-    do {                                                                                                           \
-        int pm_try_rc_ = (expr);                                                                                   \
-        if (__builtin_expect(pm_try_rc_ != PM_OK, 0)) return pm_try_rc_;                                           \
+#define PM_TRY(expr)                                                     \
+    do {                                                                 \
+        int pm_try_rc_ = (expr);                                         \
+        if (__builtin_expect(pm_try_rc_ != PM_OK, 0)) return pm_try_rc_; \
     } while (0)
 
 #endif

@@ -1,8 +1,10 @@
-/* log.h: the log's contract: ordered records in partitions, appended for ever. Three implementations: Kafka (log_kafka.c), local
- * (log_local.c, LMDB through common/store/kv.h), memory (log_memory.c, scripted, for tests). One suite, tests/contract, runs against all.
+/* log.h: the log's contract: ordered records in partitions, appended for ever. Three implementations: Kafka
+ * (log_kafka.c), local (log_local.c, LMDB through common/store/kv.h), memory (log_memory.c, scripted, for tests). One
+ * suite, tests/contract, runs against all.
  *
  * A handle belongs to one thread, except that batches may be released from another thread. URLs:
- *   kafka://host:port[,host:port...]/TOPIC    local:DIR    memory:NAME (tests only; same NAME in one process = same log)
+ *   kafka://host:port[,host:port...]/TOPIC    local:DIR    memory:NAME (tests only; same NAME in one process = same
+ * log)
  */
 #ifndef PM_LOG_LOG_H
 #define PM_LOG_LOG_H
@@ -42,7 +44,7 @@ struct pm_log_record {
 
 /* What happened to a partition instead of records: it delivers nothing more until it is sought anew. */
 struct pm_log_fault {
-    int32_t partition; /* -1: the whole log */
+    int32_t partition;     /* -1: the whole log */
     struct pm_error error; /* e.g. PM_ELOG "offset 17 is out of range: the log holds 40..90 ..." */
 };
 
@@ -55,49 +57,63 @@ struct pm_log_batch {
     void *owner; /* the implementation's */
 };
 
-/* Opens an existing log. READ of a local log that does not exist: PM_ENOTFOUND naming it; APPEND makes a local log with one partition. A Kafka topic
- * that does not exist: PM_ELOG naming `provmat log create` as the next step. A broker that cannot be reached: PM_ELOGAWAY within timeout_ms. */
-int pm_log_open(const char *url, const struct pm_log_options *options, struct pm_log **ret, struct pm_error *err) PM_MUST_CHECK;
+/* Opens an existing log. READ of a local log that does not exist: PM_ENOTFOUND naming it; APPEND makes a local log with
+ * one partition. A Kafka topic that does not exist: PM_ELOG naming `provmat log create` as the next step. A broker that
+ * cannot be reached: PM_ELOGAWAY within timeout_ms. */
+int pm_log_open(const char *url, const struct pm_log_options *options, struct pm_log **ret,
+                struct pm_error *err) PM_MUST_CHECK;
 void pm_log_close(struct pm_log *log); /* no flush: what was not flushed may be lost */
 
-/* Makes the log: a topic with cleanup.policy=delete, retention.ms=-1, retention.bytes=-1, or a local directory. PM_ELOG when it exists already (the text says so).
- * n_partitions 0: 1 for local, the broker's default (num.partitions) for Kafka. */
-int pm_log_create(const char *url, const struct pm_log_options *options, int n_partitions, struct pm_error *err) PM_MUST_CHECK;
+/* Makes the log: a topic with cleanup.policy=delete, retention.ms=-1, retention.bytes=-1, or a local directory. PM_ELOG
+ * when it exists already (the text says so). n_partitions 0: 1 for local, the broker's default (num.partitions) for
+ * Kafka. */
+int pm_log_create(const char *url, const struct pm_log_options *options, int n_partitions,
+                  struct pm_error *err) PM_MUST_CHECK;
 
 /* ---- appending ---- */
-/* Hands one record over; may block while the queue is full, never for an acknowledgement. key and value are copied. The partition follows from the key
- * (Kafka: murmur2_random as Java's client; local: crc32c mod partitions). */
-int pm_log_append(struct pm_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms, struct pm_error *err) PM_MUST_CHECK;
-/* Waits until every record handed over is acknowledged (Kafka: acks=all; local: committed and synced). On failure the text says how many are not. */
+/* Hands one record over; may block while the queue is full, never for an acknowledgement. key and value are copied. The
+ * partition follows from the key (Kafka: murmur2_random as Java's client; local: crc32c mod partitions). */
+int pm_log_append(struct pm_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
+                  struct pm_error *err) PM_MUST_CHECK;
+/* Waits until every record handed over is acknowledged (Kafka: acks=all; local: committed and synced). On failure the
+ * text says how many are not. */
 int pm_log_flush(struct pm_log *log, struct pm_error *err) PM_MUST_CHECK;
 uint64_t pm_log_acknowledged(const struct pm_log *log); /* records, over the life of the handle */
 
 /* ---- reading ---- */
 int pm_log_partitions(struct pm_log *log, int32_t *ret_count, struct pm_error *err) PM_MUST_CHECK;
 /* First offset kept and the next one to be written (read_committed's end). */
-int pm_log_offsets(struct pm_log *log, int32_t partition, int64_t *ret_first, int64_t *ret_next, struct pm_error *err) PM_MUST_CHECK;
+int pm_log_offsets(struct pm_log *log, int32_t partition, int64_t *ret_first, int64_t *ret_next,
+                   struct pm_error *err) PM_MUST_CHECK;
 /* Starts delivering a partition from `offset` (all others unchanged; a partition never sought delivers nothing). */
 int pm_log_seek(struct pm_log *log, int32_t partition, int64_t offset, struct pm_error *err) PM_MUST_CHECK;
-/* Waits up to timeout_ms for a first record, then takes what else is there, up to n_max records or bytes_max bytes (at least one record). PM_OK with zero records and
- * zero faults when nothing came. Records of different partitions are mixed. Batches may be released in any order, from any one other thread. */
-int pm_log_poll(struct pm_log *log, size_t n_max, size_t bytes_max, int timeout_ms, struct pm_log_batch *ret, struct pm_error *err) PM_MUST_CHECK;
+/* Waits up to timeout_ms for a first record, then takes what else is there, up to n_max records or bytes_max bytes (at
+ * least one record). PM_OK with zero records and zero faults when nothing came. Records of different partitions are
+ * mixed. Batches may be released in any order, from any one other thread. */
+int pm_log_poll(struct pm_log *log, size_t n_max, size_t bytes_max, int timeout_ms, struct pm_log_batch *ret,
+                struct pm_error *err) PM_MUST_CHECK;
 void pm_log_batch_release(struct pm_log_batch *batch);
-/* The next offset that poll will deliver for the partition, counting what nobody receives (transaction markers, compacted records): "at the end" is
- * pm_log_position >= the end captured at the start. -1 when the partition was never sought. */
+/* The next offset that poll will deliver for the partition, counting what nobody receives (transaction markers,
+ * compacted records): "at the end" is pm_log_position >= the end captured at the start. -1 when the partition was never
+ * sought. */
 int64_t pm_log_position(const struct pm_log *log, int32_t partition);
 
 /* ---- about ---- */
 /* What tells this log from any other: "local:UUID" or "kafka:CLUSTER_ID/TOPIC". Ends with the handle. */
 const char *pm_log_identity(const struct pm_log *log);
 const char *pm_log_url(const struct pm_log *log); /* as remembered by an index: a local directory made absolute */
-/* Settings for `log info`, one call a setting: name, value, and a warning (NULL when fine) where replay would lose history. */
-int pm_log_settings(struct pm_log *log, void (*each)(void *arg, const char *name, const char *value, const char *warning),
-                    void *arg, struct pm_error *err) PM_MUST_CHECK;
+/* Settings for `log info`, one call a setting: name, value, and a warning (NULL when fine) where replay would lose
+ * history. */
+int pm_log_settings(struct pm_log *log,
+                    void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
+                    struct pm_error *err) PM_MUST_CHECK;
 
 /* ---- librdkafka's own ---- */
 const char *pm_log_client_version(void); /* "librdkafka 2.0.2" */
-/* Calls each() with every property librdkafka knows and its value under `properties` (secrets masked as "********"): -X list, -X dump. */
-void pm_log_client_properties(const struct pm_log_property *properties, size_t n, void (*each)(void *arg, const char *name, const char *value), void *arg);
+/* Calls each() with every property librdkafka knows and its value under `properties` (secrets masked as "********"): -X
+ * list, -X dump. */
+void pm_log_client_properties(const struct pm_log_property *properties, size_t n,
+                              void (*each)(void *arg, const char *name, const char *value), void *arg);
 /* PM_EUSAGE when librdkafka refuses a name or value. */
 int pm_log_client_check(const struct pm_log_property *properties, size_t n, struct pm_error *err) PM_MUST_CHECK;
 

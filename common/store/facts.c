@@ -1,4 +1,5 @@
-/* facts.c: reading side facts, and what follows from them. The writer's half (what an event changes) is consumer/facts.c. */
+/* facts.c: reading side facts, and what follows from them. The writer's half (what an event changes) is
+ * consumer/facts.c. */
 #include "common/store/facts.h"
 
 #include <stdlib.h>
@@ -6,9 +7,11 @@
 #include "common/base/check.h"
 #include "common/base/varint.h"
 
-static int load_one(struct pm_slice key, struct pm_slice value, struct pm_arena *arena, struct pm_facts *facts, struct pm_error *err)
+static int load_one(struct pm_slice key, struct pm_slice value, struct pm_arena *arena, struct pm_facts *facts,
+                    struct pm_error *err)
 {
-    if (key.len != PM_SIDE_KEY_BYTES || value.len < PM_STAMP_BYTES) return pm_error_set(err, PM_ECORRUPT, "a side fact is cut");
+    if (key.len != PM_SIDE_KEY_BYTES || value.len < PM_STAMP_BYTES)
+        return pm_error_set(err, PM_ECORRUPT, "a side fact is cut");
     struct pm_side_fact side = {.field = (uint8_t)key.ptr[5]};
     pm_stamp_get((const uint8_t *)value.ptr, &side.stamp);
     if (side.field == PM_SIDE_LATEST_PRODUCED) {
@@ -32,7 +35,8 @@ static int load_one(struct pm_slice key, struct pm_slice value, struct pm_arena 
     return PM_OK;
 }
 
-int pm_facts_load_side(struct pm_kv_txn *txn, const struct pm_tables *tables, uint64_t result, struct pm_arena *arena, struct pm_facts *ret, struct pm_error *err)
+int pm_facts_load_side(struct pm_kv_txn *txn, const struct pm_tables *tables, uint64_t result, struct pm_arena *arena,
+                       struct pm_facts *ret, struct pm_error *err)
 {
     ret->result = result;
     ret->side = NULL;
@@ -59,7 +63,8 @@ bool pm_facts_deleted(const struct pm_facts *facts, int64_t *ret_at)
 {
     if (!facts->has_deleted) return false;
     if (facts->has_produced && stamp_later(&facts->produced, &facts->deleted)) return false;
-    if (facts->primary.stamp.type <= PM_RESULT_DISCOVERED && stamp_later(&facts->primary.stamp, &facts->deleted)) return false;
+    if (facts->primary.stamp.type <= PM_RESULT_DISCOVERED && stamp_later(&facts->primary.stamp, &facts->deleted))
+        return false;
     *ret_at = facts->deleted.at;
     return true;
 }
@@ -71,7 +76,8 @@ int pm_facts_merged(const struct pm_facts *facts, struct pm_record *ret, struct 
         if (facts->primary.present & PM_FIELD_BIT(field)) continue;
         const struct pm_side_fact *best = NULL;
         for (size_t i = 0; i < facts->n_side; i++)
-            if (facts->side[i].field == field && (!best || pm_stamp_cmp(&facts->side[i].stamp, &best->stamp) < 0)) best = &facts->side[i];
+            if (facts->side[i].field == field && (!best || pm_stamp_cmp(&facts->side[i].stamp, &best->stamp) < 0))
+                best = &facts->side[i];
         if (best) PM_TRY(pm_record_field_set(ret, (enum pm_field)field, best->value, err));
     }
     return PM_OK;
@@ -92,7 +98,8 @@ static void sort_values(struct pm_facts_conflict *conflict)
 }
 
 /* The values of one plain field. */
-static size_t field_values(const struct pm_facts *facts, enum pm_field field, struct pm_arena *arena, struct pm_facts_value *values)
+static size_t field_values(const struct pm_facts *facts, enum pm_field field, struct pm_arena *arena,
+                           struct pm_facts_value *values)
 {
     size_t n = 0;
     if (facts->primary.present & PM_FIELD_BIT(field)) {
@@ -102,7 +109,8 @@ static size_t field_values(const struct pm_facts *facts, enum pm_field field, st
         pm_buf_release(&buf);
     }
     for (size_t i = 0; i < facts->n_side; i++)
-        if (facts->side[i].field == field) values[n++] = (struct pm_facts_value){facts->side[i].stamp, facts->side[i].value};
+        if (facts->side[i].field == field)
+            values[n++] = (struct pm_facts_value){facts->side[i].stamp, facts->side[i].value};
     return n;
 }
 
@@ -120,7 +128,8 @@ static int by_name_text_strength(const void *a, const void *b)
     return c ? c : pm_stamp_cmp(&x->stamp, &y->stamp);
 }
 
-static size_t list_checksums(struct pm_slice outputs, const struct pm_stamp *stamp, struct pm_arena *arena, struct checksum *ret)
+static size_t list_checksums(struct pm_slice outputs, const struct pm_stamp *stamp, struct pm_arena *arena,
+                             struct checksum *ret)
 {
     struct pm_slice cursor;
     uint32_t count;
@@ -138,17 +147,21 @@ static size_t list_checksums(struct pm_slice outputs, const struct pm_stamp *sta
 static size_t output_conflicts(const struct pm_facts *facts, struct pm_arena *arena, struct pm_facts_conflict **ret)
 {
     size_t total = 0, lists = 0;
-    if (facts->primary.present & PM_FIELD_BIT(PM_FIELD_OUTPUTS)) total += list_checksums(facts->primary.outputs, &facts->primary.stamp, arena, NULL), lists++;
+    if (facts->primary.present & PM_FIELD_BIT(PM_FIELD_OUTPUTS))
+        total += list_checksums(facts->primary.outputs, &facts->primary.stamp, arena, NULL), lists++;
     for (size_t i = 0; i < facts->n_side; i++)
-        if (facts->side[i].field == PM_FIELD_OUTPUTS) total += list_checksums(facts->side[i].value, &facts->side[i].stamp, arena, NULL), lists++;
+        if (facts->side[i].field == PM_FIELD_OUTPUTS)
+            total += list_checksums(facts->side[i].value, &facts->side[i].stamp, arena, NULL), lists++;
     *ret = NULL;
     if (lists < 2 || total == 0) return 0;
 
     struct checksum *all = pm_arena_alloc(arena, total * sizeof *all);
     size_t n = 0;
-    if (facts->primary.present & PM_FIELD_BIT(PM_FIELD_OUTPUTS)) n += list_checksums(facts->primary.outputs, &facts->primary.stamp, arena, all);
+    if (facts->primary.present & PM_FIELD_BIT(PM_FIELD_OUTPUTS))
+        n += list_checksums(facts->primary.outputs, &facts->primary.stamp, arena, all);
     for (size_t i = 0; i < facts->n_side; i++)
-        if (facts->side[i].field == PM_FIELD_OUTPUTS) n += list_checksums(facts->side[i].value, &facts->side[i].stamp, arena, all + n);
+        if (facts->side[i].field == PM_FIELD_OUTPUTS)
+            n += list_checksums(facts->side[i].value, &facts->side[i].stamp, arena, all + n);
     qsort(all, n, sizeof *all, by_name_text_strength);
 
     struct pm_facts_conflict *conflicts = pm_arena_alloc(arena, n * sizeof *conflicts);
@@ -158,14 +171,17 @@ static size_t output_conflicts(const struct pm_facts *facts, struct pm_arena *ar
         struct pm_facts_value *values = pm_arena_alloc(arena, (end - i) * sizeof *values);
         size_t n_values = 0;
         for (size_t j = i; j < end; j++)
-            if (j == i || !pm_slice_eq(all[j].text, all[j - 1].text)) values[n_values++] = (struct pm_facts_value){all[j].stamp, all[j].text};
-        if (n_values >= 2) conflicts[n_conflicts++] = (struct pm_facts_conflict){PM_FIELD_OUTPUTS, all[i].name, values, n_values};
+            if (j == i || !pm_slice_eq(all[j].text, all[j - 1].text))
+                values[n_values++] = (struct pm_facts_value){all[j].stamp, all[j].text};
+        if (n_values >= 2)
+            conflicts[n_conflicts++] = (struct pm_facts_conflict){PM_FIELD_OUTPUTS, all[i].name, values, n_values};
     }
     *ret = conflicts;
     return n_conflicts;
 }
 
-int pm_facts_conflicts(const struct pm_facts *facts, struct pm_arena *arena, struct pm_facts_conflict **ret, size_t *ret_count, struct pm_error *err)
+int pm_facts_conflicts(const struct pm_facts *facts, struct pm_arena *arena, struct pm_facts_conflict **ret,
+                       size_t *ret_count, struct pm_error *err)
 {
     (void)err;
     *ret = NULL;

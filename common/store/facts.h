@@ -1,5 +1,6 @@
-/* facts.h: what is known of one result: its primary record and what other events say beside it (`side_facts`). The rule (CONTRACT section 7): the value of a field is the one that
- * the strongest, then earliest event carries; every further value stays, with the strongest event that carries it. So the state is a function of the set of events. */
+/* facts.h: what is known of one result: its primary record and what other events say beside it (`side_facts`). The rule
+ * (CONTRACT section 7): the value of a field is the one that the strongest, then earliest event carries; every further
+ * value stays, with the strongest event that carries it. So the state is a function of the set of events. */
 #ifndef PM_STORE_FACTS_H
 #define PM_STORE_FACTS_H
 
@@ -21,8 +22,10 @@ struct pm_facts {
     struct pm_stamp produced, deleted;
 };
 
-/* Loads the side facts of a result whose record was decoded already into ret->primary. Values are copied to the arena. */
-int pm_facts_load_side(struct pm_kv_txn *txn, const struct pm_tables *tables, uint64_t result, struct pm_arena *arena, struct pm_facts *ret, struct pm_error *err) PM_MUST_CHECK;
+/* Loads the side facts of a result whose record was decoded already into ret->primary. Values are copied to the arena.
+ */
+int pm_facts_load_side(struct pm_kv_txn *txn, const struct pm_tables *tables, uint64_t result, struct pm_arena *arena,
+                       struct pm_facts *ret, struct pm_error *err) PM_MUST_CHECK;
 
 /* The result is gone: its latest Computed, Discovered and Deleted event is a Deleted. */
 bool pm_facts_deleted(const struct pm_facts *facts, int64_t *ret_at);
@@ -42,7 +45,8 @@ struct pm_facts_conflict {
     size_t n_values;
 };
 /* All conflicts of the result. */
-int pm_facts_conflicts(const struct pm_facts *facts, struct pm_arena *arena, struct pm_facts_conflict **ret, size_t *ret_count, struct pm_error *err) PM_MUST_CHECK;
+int pm_facts_conflicts(const struct pm_facts *facts, struct pm_arena *arena, struct pm_facts_conflict **ret,
+                       size_t *ret_count, struct pm_error *err) PM_MUST_CHECK;
 enum pm_conflict_class pm_facts_conflict_class(const struct pm_facts_conflict *conflict);
 
 #endif

@@ -1,5 +1,5 @@
-/* index.c: the readers' side of the index: snapshots, look-ups of jobs, results, pairs and conflicts by probing the tables; no table in memory is built, so a query's start costs
- * nothing (I7). Rows of results stand in result.c. */
+/* index.c: the readers' side of the index: snapshots, look-ups of jobs, results, pairs and conflicts by probing the
+ * tables; no table in memory is built, so a query's start costs nothing (I7). Rows of results stand in result.c. */
 #include "common/store/index.h"
 
 #include <stdlib.h>
@@ -31,7 +31,8 @@ int pm_index_open(const char *dir, struct pm_index **ret, struct pm_error *err)
     struct pm_kv *kv;
     int rc = pm_kv_open(dir, PM_KV_READ_ONLY, &kv, err);
     if (rc == PM_ENOTFOUND)
-        return pm_error_set(err, PM_EINDEX, "%s: there is no index; make it with: provmat materialize --once --index %s", dir, dir);
+        return pm_error_set(err, PM_EINDEX,
+                            "%s: there is no index; make it with: provmat materialize --once --index %s", dir, dir);
     PM_TRY(rc);
     struct pm_index *index = pm_malloc(sizeof *index);
     index->kv = kv;
@@ -80,7 +81,10 @@ int pm_snapshot_of(struct pm_kv *kv, struct pm_snapshot **ret, struct pm_error *
     return PM_OK;
 }
 
-int pm_snapshot_open(struct pm_index *index, struct pm_snapshot **ret, struct pm_error *err) { return pm_snapshot_of(index->kv, ret, err); }
+int pm_snapshot_open(struct pm_index *index, struct pm_snapshot **ret, struct pm_error *err)
+{
+    return pm_snapshot_of(index->kv, ret, err);
+}
 
 void pm_snapshot_close(struct pm_snapshot *snap)
 {
@@ -108,10 +112,12 @@ int pm_snapshot_runs(struct pm_snapshot *snap, enum pm_run_kind kind, const stru
 
 /* ---- names ---- */
 
-int pm_snapshot_name(struct pm_snapshot *snap, enum pm_name_kind kind, uint32_t number, struct pm_slice *ret, struct pm_error *err)
+int pm_snapshot_name(struct pm_snapshot *snap, enum pm_name_kind kind, uint32_t number, struct pm_slice *ret,
+                     struct pm_error *err)
 {
     uint32_t count = snap->state.next_name[kind];
-    if (number >= count) return pm_error_set(err, PM_ECORRUPT, "name %u of kind %d is past the last (%u)", number, kind, count);
+    if (number >= count)
+        return pm_error_set(err, PM_ECORRUPT, "name %u of kind %d is past the last (%u)", number, kind, count);
     struct pm_snapshot_names *names = &snap->names[kind];
     if (!names->texts) names->texts = pm_calloc(count, sizeof *names->texts);
     if (!names->texts[number].ptr) {
@@ -126,7 +132,8 @@ int pm_snapshot_name(struct pm_snapshot *snap, enum pm_name_kind kind, uint32_t 
     return PM_OK;
 }
 
-int pm_snapshot_name_find(struct pm_snapshot *snap, enum pm_name_kind kind, struct pm_slice text, uint32_t *ret, struct pm_error *err)
+int pm_snapshot_name_find(struct pm_snapshot *snap, enum pm_name_kind kind, struct pm_slice text, uint32_t *ret,
+                          struct pm_error *err)
 {
     uint8_t key[1 + PM_NAME_KEY_TEXT_MAX];
     struct pm_slice value;
@@ -171,7 +178,8 @@ int pm_snapshot_info(struct pm_snapshot *snap, struct pm_index_info *ret, struct
     return PM_OK;
 }
 
-int pm_snapshot_applied(struct pm_snapshot *snap, struct pm_arena *arena, struct pm_applied **ret, size_t *ret_count, struct pm_error *err)
+int pm_snapshot_applied(struct pm_snapshot *snap, struct pm_arena *arena, struct pm_applied **ret, size_t *ret_count,
+                        struct pm_error *err)
 {
     uint64_t entries, bytes;
     PM_TRY(pm_kv_db_stat(snap->txn, snap->tables.offsets, &entries, &bytes, err));
@@ -198,7 +206,8 @@ int pm_snapshot_applied(struct pm_snapshot *snap, struct pm_arena *arena, struct
 }
 
 /* A view owns tables; its bytes are theirs. */
-int pm_snapshot_views(struct pm_snapshot *snap, struct pm_arena *arena, struct pm_view_info **ret, size_t *ret_count, struct pm_error *err)
+int pm_snapshot_views(struct pm_snapshot *snap, struct pm_arena *arena, struct pm_view_info **ret, size_t *ret_count,
+                      struct pm_error *err)
 {
     uint64_t entries, bytes[5] = {0}, b;
     const struct pm_runs *dictionary, *moves, *result_jobs;
@@ -209,8 +218,9 @@ int pm_snapshot_views(struct pm_snapshot *snap, struct pm_arena *arena, struct p
         int view;
         pm_kv_db db;
     } owned[] = {
-        {0, snap->tables.records}, {0, dictionary->pages}, {0, moves->pages}, {4, snap->tables.side_facts}, {1, snap->tables.job_results},
-        {2, result_jobs->pages},   {3, snap->tables.jobs}, {3, snap->tables.job_values}, {3, snap->tables.job_submissions},
+        {0, snap->tables.records},    {0, dictionary->pages},        {0, moves->pages},
+        {4, snap->tables.side_facts}, {1, snap->tables.job_results}, {2, result_jobs->pages},
+        {3, snap->tables.jobs},       {3, snap->tables.job_values},  {3, snap->tables.job_submissions},
     };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
         PM_TRY(pm_kv_db_stat(snap->txn, owned[i].db, &entries, &b, err));
@@ -220,7 +230,8 @@ int pm_snapshot_views(struct pm_snapshot *snap, struct pm_arena *arena, struct p
     PM_TRY(pm_snapshot_info(snap, &info, err));
     struct pm_view_info *views = pm_arena_alloc(arena, 5 * sizeof *views);
     const uint64_t rows[5] = {info.results, info.pairs, info.pairs, info.jobs, info.conflicts};
-    for (unsigned i = 0; i < 5; i++) views[i] = (struct pm_view_info){pm_view_names_[i], PM_INDEX_FORMAT, rows[i], bytes[i]};
+    for (unsigned i = 0; i < 5; i++)
+        views[i] = (struct pm_view_info){pm_view_names_[i], PM_INDEX_FORMAT, rows[i], bytes[i]};
     *ret = views;
     *ret_count = 5;
     return PM_OK;
@@ -230,7 +241,9 @@ const char *const pm_view_names_[6] = {"results", "job_results", "result_jobs", 
 
 /* ---- pairs ---- */
 
-int pm_pairs_of_job(struct pm_snapshot *snap, uint32_t job, int (*each)(void *arg, const struct pm_pair *pair, struct pm_error *err), void *arg, struct pm_error *err)
+int pm_pairs_of_job(struct pm_snapshot *snap, uint32_t job,
+                    int (*each)(void *arg, const struct pm_pair *pair, struct pm_error *err), void *arg,
+                    struct pm_error *err)
 {
     struct pm_kv_cursor *cursor;
     PM_TRY(pm_kv_cursor_open(snap->txn, snap->tables.job_results, &cursor, err));
@@ -243,7 +256,8 @@ int pm_pairs_of_job(struct pm_snapshot *snap, uint32_t job, int (*each)(void *ar
         memcpy(&k, key.ptr, 8);
         if (k >> 32 != job) break;
         size_t n = pm_posting_count(value);
-        if (n > PM_CHUNK_PAIRS_MAX) rc = pm_error_set(err, PM_ECORRUPT, "a chunk of a job's results says that it holds %zu pairs", n);
+        if (n > PM_CHUNK_PAIRS_MAX)
+            rc = pm_error_set(err, PM_ECORRUPT, "a chunk of a job's results says that it holds %zu pairs", n);
         if (rc == PM_OK) rc = pm_posting_decode(value, job, pairs, err);
         for (size_t i = 0; i < n && rc == PM_OK; i++) rc = each(arg, &pairs[i], err);
         if (rc != PM_OK) break;
@@ -301,7 +315,8 @@ bool pm_stamp_role(const struct pm_stamp *stamp, enum pm_role *ret)
     }
 }
 
-int pm_pairs_of_result(struct pm_snapshot *snap, uint64_t result, struct pm_arena *arena, struct pm_pair **ret, size_t *ret_count, struct pm_error *err)
+int pm_pairs_of_result(struct pm_snapshot *snap, uint64_t result, struct pm_arena *arena, struct pm_pair **ret,
+                       size_t *ret_count, struct pm_error *err)
 {
     struct pair_gather g = {.arena = arena, .result = result};
     uint8_t prefix[5];
@@ -324,11 +339,18 @@ int pm_pairs_of_result(struct pm_snapshot *snap, uint64_t result, struct pm_aren
 
 uint32_t pm_job_count(struct pm_snapshot *snap) { return snap->state.next_name[PM_NAME_JOB]; }
 
-int pm_job_find(struct pm_snapshot *snap, struct pm_slice job_id, uint32_t *ret, struct pm_error *err) { return pm_snapshot_name_find(snap, PM_NAME_JOB, job_id, ret, err); }
+int pm_job_find(struct pm_snapshot *snap, struct pm_slice job_id, uint32_t *ret, struct pm_error *err)
+{
+    return pm_snapshot_name_find(snap, PM_NAME_JOB, job_id, ret, err);
+}
 
-int pm_job_id(struct pm_snapshot *snap, uint32_t job, struct pm_slice *ret, struct pm_error *err) { return pm_snapshot_name(snap, PM_NAME_JOB, job, ret, err); }
+int pm_job_id(struct pm_snapshot *snap, uint32_t job, struct pm_slice *ret, struct pm_error *err)
+{
+    return pm_snapshot_name(snap, PM_NAME_JOB, job, ret, err);
+}
 
-int pm_job_prefix(struct pm_snapshot *snap, struct pm_slice prefix, size_t n_max, struct pm_arena *arena, struct pm_slice **ret, size_t *ret_count, struct pm_error *err)
+int pm_job_prefix(struct pm_snapshot *snap, struct pm_slice prefix, size_t n_max, struct pm_arena *arena,
+                  struct pm_slice **ret, size_t *ret_count, struct pm_error *err)
 {
     struct pm_slice *rows = pm_arena_alloc(arena, n_max * sizeof *rows);
     size_t n = 0;
@@ -340,14 +362,17 @@ int pm_job_prefix(struct pm_snapshot *snap, struct pm_slice prefix, size_t n_max
     struct pm_kv_cursor *cursor;
     PM_TRY(pm_kv_cursor_open(snap->txn, snap->tables.names, &cursor, err));
     int rc = pm_kv_seek(cursor, first, &key, &value, err);
-    for (; rc == PM_OK && n < n_max && pm_slice_starts(key, first); rc = pm_kv_next(cursor, &key, &value, err)) rows[n++] = pm_slice(key.ptr + 1, key.len - 1);
+    for (; rc == PM_OK && n < n_max && pm_slice_starts(key, first); rc = pm_kv_next(cursor, &key, &value, err))
+        rows[n++] = pm_slice(key.ptr + 1, key.len - 1);
     pm_kv_cursor_close(cursor);
     if (rc != PM_OK && rc != PM_ENOTFOUND) return rc;
     *ret_count = n;
     return PM_OK;
 }
 
-int pm_quarantine_each(struct pm_snapshot *snap, int (*each)(void *arg, const struct pm_quarantined *row, struct pm_error *err), void *arg, struct pm_error *err)
+int pm_quarantine_each(struct pm_snapshot *snap,
+                       int (*each)(void *arg, const struct pm_quarantined *row, struct pm_error *err), void *arg,
+                       struct pm_error *err)
 {
     struct pm_kv_cursor *cursor;
     PM_TRY(pm_kv_cursor_open(snap->txn, snap->tables.quarantine, &cursor, err));

@@ -1,4 +1,5 @@
-/* job.c: jobs as readers see them: the row, the values that its results' events carry, and what its JobSubmitted events say. */
+/* job.c: jobs as readers see them: the row, the values that its results' events carry, and what its JobSubmitted events
+ * say. */
 #include <stdlib.h>
 
 #include "common/base/check.h"
@@ -7,22 +8,32 @@
 #include "common/store/job.h"
 #include "common/store/snapshot.h"
 
-
 /* The fields of JobSubmitted that two submissions may differ in, by the names of the event. */
 static const struct {
     enum pm_member member;
     const char *name;
 } fact_fields[] = {
-    {PM_M_job_type, "job_type"},       {PM_M_bundle_ref, "bundle_ref"},   {PM_M_bundle_digest, "bundle_digest"}, {PM_M_entrypoint, "entrypoint"},
-    {PM_M_targets, "targets"},         {PM_M_parents, "parents"},         {PM_M_definition_hash, "definition_hash"}, {PM_M_input_hash, "input_hash"},
-    {PM_M_job_inputs, "inputs"},       {PM_M_provider_id, "provider_id"}, {PM_M_provider_model, "provider_model"}, {PM_M_user, "user"},
-    {PM_M_rerun_of, "rerun_of"},       {PM_M_metadata, "metadata"},
+    {PM_M_job_type, "job_type"},
+    {PM_M_bundle_ref, "bundle_ref"},
+    {PM_M_bundle_digest, "bundle_digest"},
+    {PM_M_entrypoint, "entrypoint"},
+    {PM_M_targets, "targets"},
+    {PM_M_parents, "parents"},
+    {PM_M_definition_hash, "definition_hash"},
+    {PM_M_input_hash, "input_hash"},
+    {PM_M_job_inputs, "inputs"},
+    {PM_M_provider_id, "provider_id"},
+    {PM_M_provider_model, "provider_model"},
+    {PM_M_user, "user"},
+    {PM_M_rerun_of, "rerun_of"},
+    {PM_M_metadata, "metadata"},
 };
 #define FACT_FIELDS (sizeof fact_fields / sizeof fact_fields[0])
 
 /* ---- submissions ---- */
 
-int pm_job_submissions(struct pm_kv_txn *txn, const struct pm_tables *tables, uint32_t job, struct pm_arena *arena, struct pm_event **ret, size_t *ret_count, struct pm_error *err)
+int pm_job_submissions(struct pm_kv_txn *txn, const struct pm_tables *tables, uint32_t job, struct pm_arena *arena,
+                       struct pm_event **ret, size_t *ret_count, struct pm_error *err)
 {
     uint8_t prefix[4];
     pm_be32_put(prefix, job);
@@ -51,7 +62,8 @@ int pm_job_submissions(struct pm_kv_txn *txn, const struct pm_tables *tables, ui
     return PM_OK;
 }
 
-struct pm_slice pm_job_submission_key(uint32_t job, int64_t at, const uint8_t event_id[PM_EVENT_ID_BYTES], uint64_t hash, uint8_t key[PM_JOB_SUBMISSION_KEY_BYTES])
+struct pm_slice pm_job_submission_key(uint32_t job, int64_t at, const uint8_t event_id[PM_EVENT_ID_BYTES],
+                                      uint64_t hash, uint8_t key[PM_JOB_SUBMISSION_KEY_BYTES])
 {
     pm_be32_put(key, job);
     pm_time_key_put(key + 4, at);
@@ -100,7 +112,8 @@ static bool fact_json(const struct pm_event *ev, enum pm_member member, struct p
 }
 
 /* The distinct values of one field over the submissions, each with the first that carries it. */
-static size_t distinct(const struct pm_event *submissions, size_t n, enum pm_member member, struct pm_arena *arena, struct pm_conflict_value *values)
+static size_t distinct(const struct pm_event *submissions, size_t n, enum pm_member member, struct pm_arena *arena,
+                       struct pm_conflict_value *values)
 {
     size_t n_values = 0;
     for (size_t i = 0; i < n; i++) {
@@ -109,8 +122,11 @@ static size_t distinct(const struct pm_event *submissions, size_t n, enum pm_mem
         bool seen = false;
         for (size_t j = 0; j < n_values && !seen; j++) seen = pm_slice_eq(values[j].value, text);
         if (seen) continue;
-        values[n_values++] = (struct pm_conflict_value){
-            .value = text, .type = PM_JOB_SUBMITTED, .has_job = true, .job_id = submissions[i].job_id, .at = submissions[i].occurred_at};
+        values[n_values++] = (struct pm_conflict_value){.value = text,
+                                                        .type = PM_JOB_SUBMITTED,
+                                                        .has_job = true,
+                                                        .job_id = submissions[i].job_id,
+                                                        .at = submissions[i].occurred_at};
     }
     return n_values;
 }
@@ -120,11 +136,14 @@ uint32_t pm_job_count_conflicts(const struct pm_event *submissions, size_t n, st
     uint32_t conflicts = 0;
     if (n < 2) return 0;
     struct pm_conflict_value *values = pm_arena_alloc(arena, n * sizeof *values);
-    for (size_t f = 0; f < FACT_FIELDS; f++) conflicts += distinct(submissions, n, fact_fields[f].member, arena, values) >= 2;
+    for (size_t f = 0; f < FACT_FIELDS; f++)
+        conflicts += distinct(submissions, n, fact_fields[f].member, arena, values) >= 2;
     return conflicts;
 }
 
-int pm_job_conflicts_each(struct pm_snapshot *snap, int (*each)(void *arg, const struct pm_conflict *conflict, struct pm_error *err), void *arg, struct pm_error *err)
+int pm_job_conflicts_each(struct pm_snapshot *snap,
+                          int (*each)(void *arg, const struct pm_conflict *conflict, struct pm_error *err), void *arg,
+                          struct pm_error *err)
 {
     PM_CLEANUP(pm_arena_release) struct pm_arena arena = {0};
     for (uint32_t job = 0; job < pm_job_count(snap); job++) {
@@ -137,7 +156,10 @@ int pm_job_conflicts_each(struct pm_snapshot *snap, int (*each)(void *arg, const
         PM_TRY(pm_job_submissions(snap->txn, &snap->tables, job, &arena, &submissions, &n, err));
         struct pm_conflict_value *values = pm_arena_alloc(&arena, (n + 1) * sizeof *values);
         for (size_t f = 0; f < FACT_FIELDS; f++) {
-            struct pm_conflict conflict = {.is_job = true, .class = PM_CONFLICT_COLLISION, .what = pm_slice_cstr(fact_fields[f].name), .values = values};
+            struct pm_conflict conflict = {.is_job = true,
+                                           .class = PM_CONFLICT_COLLISION,
+                                           .what = pm_slice_cstr(fact_fields[f].name),
+                                           .values = values};
             conflict.n_values = distinct(submissions, n, fact_fields[f].member, &arena, values);
             if (conflict.n_values < 2) continue;
             PM_TRY(pm_job_id(snap, job, &conflict.id, err));
@@ -150,7 +172,9 @@ int pm_job_conflicts_each(struct pm_snapshot *snap, int (*each)(void *arg, const
 static const char *const conflict_class_names[] = {"nondeterminism", "false_hit", "collision"};
 const char *pm_conflict_class_name(enum pm_conflict_class class) { return conflict_class_names[class]; }
 
-int pm_conflicts_each(struct pm_snapshot *snap, int (*each)(void *arg, const struct pm_conflict *conflict, struct pm_error *err), void *arg, struct pm_error *err)
+int pm_conflicts_each(struct pm_snapshot *snap,
+                      int (*each)(void *arg, const struct pm_conflict *conflict, struct pm_error *err), void *arg,
+                      struct pm_error *err)
 {
     if (snap->state.conflicts == 0) return PM_OK;
     PM_TRY(pm_result_conflicts_each(snap, each, arg, err));
@@ -159,7 +183,8 @@ int pm_conflicts_each(struct pm_snapshot *snap, int (*each)(void *arg, const str
 
 /* ---- the row ---- */
 
-int pm_job_row_get(struct pm_kv_txn *txn, const struct pm_tables *tables, uint32_t job, struct pm_job_row *ret, struct pm_error *err)
+int pm_job_row_get(struct pm_kv_txn *txn, const struct pm_tables *tables, uint32_t job, struct pm_job_row *ret,
+                   struct pm_error *err)
 {
     uint64_t key = job;
     struct pm_slice value;
@@ -185,18 +210,25 @@ static void merge_facts(const struct pm_event *submissions, size_t n, struct pm_
     for (size_t i = 0; i < n; i++) {
         const struct pm_event *ev = &submissions[i];
         uint64_t fresh = ev->has & ~facts->has;
-#define TAKE(m) if (fresh & PM_HAS(m)) facts->m = ev->m;
-        TAKE(job_type) TAKE(bundle_ref) TAKE(bundle_digest) TAKE(entrypoint) TAKE(targets) TAKE(parents) TAKE(definition_hash) TAKE(input_hash) TAKE(job_inputs)
-        TAKE(provider_id) TAKE(provider_model) TAKE(user) TAKE(rerun_of) TAKE(metadata)
+#define TAKE(m) \
+    if (fresh & PM_HAS(m)) facts->m = ev->m;
+        TAKE(job_type)
+        TAKE(bundle_ref) TAKE(bundle_digest) TAKE(entrypoint) TAKE(targets) TAKE(parents) TAKE(definition_hash)
+            TAKE(input_hash) TAKE(job_inputs) TAKE(provider_id) TAKE(provider_model) TAKE(user) TAKE(rerun_of)
+                TAKE(metadata)
 #undef TAKE
-        facts->has |= fresh;
+                    facts->has |= fresh;
     }
 }
 
-static int by_text(const void *a, const void *b) { return pm_slice_cmp(*(const struct pm_slice *)a, *(const struct pm_slice *)b); }
+static int by_text(const void *a, const void *b)
+{
+    return pm_slice_cmp(*(const struct pm_slice *)a, *(const struct pm_slice *)b);
+}
 
 /* The interned values of a kind that the job's events carry, sorted by text. */
-static int job_values(struct pm_snapshot *snap, uint32_t job, enum pm_name_kind kind, struct pm_arena *arena, struct pm_slice **ret, size_t *ret_count, struct pm_error *err)
+static int job_values(struct pm_snapshot *snap, uint32_t job, enum pm_name_kind kind, struct pm_arena *arena,
+                      struct pm_slice **ret, size_t *ret_count, struct pm_error *err)
 {
     uint8_t prefix[5];
     pm_be32_put(prefix, job);
@@ -213,7 +245,8 @@ static int job_values(struct pm_snapshot *snap, uint32_t job, enum pm_name_kind 
             if (n) memcpy(grown, rows, n * sizeof *grown);
             rows = grown;
         }
-        if ((rc = pm_snapshot_name(snap, kind, pm_be32_get((const uint8_t *)key.ptr + 5), &rows[n++], err)) != PM_OK) break;
+        if ((rc = pm_snapshot_name(snap, kind, pm_be32_get((const uint8_t *)key.ptr + 5), &rows[n++], err)) != PM_OK)
+            break;
     }
     pm_kv_cursor_close(cursor);
     if (rc != PM_OK && rc != PM_ENOTFOUND) return rc;

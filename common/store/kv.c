@@ -1,5 +1,6 @@
-/* kv.c: LMDB behind kv.h; the only file that includes lmdb.h. Environments are shared by all users of a directory in this process (the table below, under
- * a lock); everything else follows LMDB's own rule: a transaction belongs to the thread that began it. */
+/* kv.c: LMDB behind kv.h; the only file that includes lmdb.h. Environments are shared by all users of a directory in
+ * this process (the table below, under a lock); everything else follows LMDB's own rule: a transaction belongs to the
+ * thread that began it. */
 #include "common/store/kv.h"
 
 #include <errno.h>
@@ -58,11 +59,12 @@ static int translate(int rc, const struct pm_kv *kv, const char *what, struct pm
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
     case MDB_PANIC:
-    case MDB_VERSION_MISMATCH:
-        return pm_error_set(err, PM_ECORRUPT, "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
-    case MDB_KEYEXIST: return pm_error_set(err, PM_ECORRUPT, "%s: cannot %s: the key is not above the last one", dir, what);
+    case MDB_VERSION_MISMATCH: return pm_error_set(err, PM_ECORRUPT, "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
+    case MDB_KEYEXIST:
+        return pm_error_set(err, PM_ECORRUPT, "%s: cannot %s: the key is not above the last one", dir, what);
     case MDB_READERS_FULL:
-        return pm_error_set(err, PM_EIO, "%s: could not %s: all %d reader slots are taken; end some readers", dir, what, READERS_MAX);
+        return pm_error_set(err, PM_EIO, "%s: could not %s: all %d reader slots are taken; end some readers", dir, what,
+                            READERS_MAX);
     case ENOSPC: return pm_error_set(err, PM_EIO, "%s: could not %s: no space left on the device", dir, what);
     case ENOMEM: return pm_error_set(err, PM_ENOMEM, "%s: could not %s: out of memory", dir, what);
     default: return pm_error_set(err, PM_EIO, "%s: could not %s: %s", dir, what, mdb_strerror(rc));
@@ -110,7 +112,8 @@ uint64_t pm_kv_file_bytes(struct pm_kv *kv)
     return ((uint64_t)info.me_last_pgno + 1) * page_size(kv);
 }
 
-/* A file that is shorter than its own last page was cut: reading there would end the process. Pages that a transaction took and gave back are never written, so a few may be missing. */
+/* A file that is shorter than its own last page was cut: reading there would end the process. Pages that a transaction
+ * took and gave back are never written, so a few may be missing. */
 #define PAGES_UNWRITTEN_MAX 256
 static int check_length(struct pm_kv *kv, struct pm_error *err)
 {
@@ -119,7 +122,8 @@ static int check_length(struct pm_kv *kv, struct pm_error *err)
     snprintf(file, sizeof file, "%s/data.mdb", kv->dir);
     uint64_t says = pm_kv_file_bytes(kv), slack = PAGES_UNWRITTEN_MAX * page_size(kv);
     if (stat(file, &st) != 0 || (uint64_t)st.st_size + slack >= says) return PM_OK;
-    return pm_error_set(err, PM_ECORRUPT, "%s: the file was cut: it has %llu bytes of %llu", file, (unsigned long long)st.st_size, (unsigned long long)says);
+    return pm_error_set(err, PM_ECORRUPT, "%s: the file was cut: it has %llu bytes of %llu", file,
+                        (unsigned long long)st.st_size, (unsigned long long)says);
 }
 
 static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm_error *err)
@@ -150,7 +154,8 @@ static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm
     kv->ino = st.st_ino;
     kv->references = 1;
     kv->read_only = flags & PM_KV_READ_ONLY;
-    unsigned env_flags = MDB_NOMEMINIT | MDB_NOTLS | (kv->read_only ? MDB_RDONLY : 0) | (flags & PM_KV_SEQUENTIAL ? 0 : MDB_NORDAHEAD);
+    unsigned env_flags = MDB_NOMEMINIT | MDB_NOTLS | (kv->read_only ? MDB_RDONLY : 0) |
+                         (flags & PM_KV_SEQUENTIAL ? 0 : MDB_NORDAHEAD);
     int rc = env_open(dir, env_flags, &kv->env);
     /* A copy in a directory that we may not write to has no writer either: read it without the lock file. */
     if (rc == EACCES && kv->read_only) rc = env_open(dir, env_flags | MDB_NOLOCK, &kv->env);
@@ -257,10 +262,8 @@ int pm_kv_commit(struct pm_kv_txn *txn, struct pm_error *err)
 void pm_kv_abort(struct pm_kv_txn *txn)
 {
     if (!txn) return;
-    if (txn->write)
-        mdb_txn_abort(txn->txn);
-    else
-        (void)mdb_txn_commit(txn->txn); /* ends the read and keeps database handles that it opened */
+    if (txn->write) mdb_txn_abort(txn->txn);
+    else (void)mdb_txn_commit(txn->txn); /* ends the read and keeps database handles that it opened */
     txn_gone(txn);
 }
 
@@ -301,7 +304,8 @@ int pm_kv_get(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm
     return PM_OK;
 }
 
-static int put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value, unsigned flags, struct pm_error *err)
+static int put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value, unsigned flags,
+               struct pm_error *err)
 {
     PM_CHECK(key.len > 0 && key.len <= PM_KV_KEY_MAX);
     MDB_val k = val(key), v = val(value);
@@ -342,8 +346,8 @@ void pm_kv_cursor_close(struct pm_kv_cursor *cursor)
     free(cursor);
 }
 
-static int cursor_get(struct pm_kv_cursor *c, MDB_cursor_op op, MDB_val k, struct pm_slice *ret_key, struct pm_slice *ret_value,
-                      struct pm_error *err)
+static int cursor_get(struct pm_kv_cursor *c, MDB_cursor_op op, MDB_val k, struct pm_slice *ret_key,
+                      struct pm_slice *ret_value, struct pm_error *err)
 {
     MDB_val v;
     int rc = mdb_cursor_get(c->cursor, &k, &v, op);
@@ -353,7 +357,8 @@ static int cursor_get(struct pm_kv_cursor *c, MDB_cursor_op op, MDB_val k, struc
     return PM_OK;
 }
 
-int pm_kv_seek(struct pm_kv_cursor *cursor, struct pm_slice key, struct pm_slice *ret_key, struct pm_slice *ret_value, struct pm_error *err)
+int pm_kv_seek(struct pm_kv_cursor *cursor, struct pm_slice key, struct pm_slice *ret_key, struct pm_slice *ret_value,
+               struct pm_error *err)
 {
     return cursor_get(cursor, key.ptr ? MDB_SET_RANGE : MDB_FIRST, val(key), ret_key, ret_value, err);
 }

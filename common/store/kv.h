@@ -1,9 +1,10 @@
 /* kv.h: the one door to LMDB, for the index and for the local log. Environments hold named databases of sorted keys.
  *
- * One open of a directory per process (reference-counted: pm_kv_open of the same directory again gives the same environment), because closing a second
- * environment would drop the process's file locks under a live reader. Values are 2-byte aligned and end with the transaction (or, in a write transaction, at
- * its next write): memcpy structs out. Readers never block the writer and the writer never blocks them. Not across fork.
- * The map grows by itself: pm_kv_begin_write makes sure that at least `PM_KV_HEADROOM` of it is free before the transaction starts. */
+ * One open of a directory per process (reference-counted: pm_kv_open of the same directory again gives the same
+ * environment), because closing a second environment would drop the process's file locks under a live reader. Values
+ * are 2-byte aligned and end with the transaction (or, in a write transaction, at its next write): memcpy structs out.
+ * Readers never block the writer and the writer never blocks them. Not across fork. The map grows by itself:
+ * pm_kv_begin_write makes sure that at least `PM_KV_HEADROOM` of it is free before the transaction starts. */
 #ifndef PM_STORE_KV_H
 #define PM_STORE_KV_H
 
@@ -38,25 +39,35 @@ int pm_kv_commit(struct pm_kv_txn *txn, struct pm_error *err) PM_MUST_CHECK; /* 
 void pm_kv_abort(struct pm_kv_txn *txn);                                     /* also ends a read; NULL is fine */
 
 /* Opens a named database; without CREATE a missing one is PM_ENOTFOUND. In a read transaction only what exists. */
-int pm_kv_db_open(struct pm_kv_txn *txn, const char *name, int flags, pm_kv_db *ret, struct pm_error *err) PM_MUST_CHECK;
+int pm_kv_db_open(struct pm_kv_txn *txn, const char *name, int flags, pm_kv_db *ret,
+                  struct pm_error *err) PM_MUST_CHECK;
 int pm_kv_db_clear(struct pm_kv_txn *txn, pm_kv_db db, struct pm_error *err) PM_MUST_CHECK;
-int pm_kv_db_stat(struct pm_kv_txn *txn, pm_kv_db db, uint64_t *ret_entries, uint64_t *ret_bytes, struct pm_error *err) PM_MUST_CHECK;
+int pm_kv_db_stat(struct pm_kv_txn *txn, pm_kv_db db, uint64_t *ret_entries, uint64_t *ret_bytes,
+                  struct pm_error *err) PM_MUST_CHECK;
 
 /* PM_ENOTFOUND (err untouched) when there is none. */
-int pm_kv_get(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice *ret, struct pm_error *err) PM_MUST_CHECK;
-int pm_kv_put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value, struct pm_error *err) PM_MUST_CHECK;
+int pm_kv_get(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice *ret,
+              struct pm_error *err) PM_MUST_CHECK;
+int pm_kv_put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value,
+              struct pm_error *err) PM_MUST_CHECK;
 /* As put; the key must be above every key in the database (PM_ECORRUPT else). */
-int pm_kv_append(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value, struct pm_error *err) PM_MUST_CHECK;
-int pm_kv_del(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_error *err) PM_MUST_CHECK; /* none there: PM_OK */
+int pm_kv_append(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value,
+                 struct pm_error *err) PM_MUST_CHECK;
+int pm_kv_del(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key,
+              struct pm_error *err) PM_MUST_CHECK; /* none there: PM_OK */
 
 static inline struct pm_slice pm_kv_u64(const uint64_t *key) { return pm_slice(key, sizeof *key); }
 
-int pm_kv_cursor_open(struct pm_kv_txn *txn, pm_kv_db db, struct pm_kv_cursor **ret, struct pm_error *err) PM_MUST_CHECK;
+int pm_kv_cursor_open(struct pm_kv_txn *txn, pm_kv_db db, struct pm_kv_cursor **ret,
+                      struct pm_error *err) PM_MUST_CHECK;
 void pm_kv_cursor_close(struct pm_kv_cursor *cursor); /* before its txn ends; NULL is fine */
 /* First key at or after `key` (a NULL ptr: the first / last of all). PM_ENOTFOUND (err untouched) past the end. */
-int pm_kv_seek(struct pm_kv_cursor *cursor, struct pm_slice key, struct pm_slice *ret_key, struct pm_slice *ret_value, struct pm_error *err) PM_MUST_CHECK;
-int pm_kv_last(struct pm_kv_cursor *cursor, struct pm_slice *ret_key, struct pm_slice *ret_value, struct pm_error *err) PM_MUST_CHECK;
-int pm_kv_next(struct pm_kv_cursor *cursor, struct pm_slice *ret_key, struct pm_slice *ret_value, struct pm_error *err) PM_MUST_CHECK;
+int pm_kv_seek(struct pm_kv_cursor *cursor, struct pm_slice key, struct pm_slice *ret_key, struct pm_slice *ret_value,
+               struct pm_error *err) PM_MUST_CHECK;
+int pm_kv_last(struct pm_kv_cursor *cursor, struct pm_slice *ret_key, struct pm_slice *ret_value,
+               struct pm_error *err) PM_MUST_CHECK;
+int pm_kv_next(struct pm_kv_cursor *cursor, struct pm_slice *ret_key, struct pm_slice *ret_value,
+               struct pm_error *err) PM_MUST_CHECK;
 /* Deletes the entry the cursor stands on; pm_kv_next then gives the one after it. */
 int pm_kv_cursor_del(struct pm_kv_cursor *cursor, struct pm_error *err) PM_MUST_CHECK;
 

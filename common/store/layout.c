@@ -6,7 +6,8 @@
 
 int pm_tables_open(struct pm_tables *tables, struct pm_kv_txn *txn, bool create, struct pm_error *err)
 {
-#define X(member, name, flags) PM_TRY(pm_kv_db_open(txn, name, (flags) | (create ? PM_KV_DB_CREATE : 0), &tables->member, err));
+#define X(member, name, flags) \
+    PM_TRY(pm_kv_db_open(txn, name, (flags) | (create ? PM_KV_DB_CREATE : 0), &tables->member, err));
     PM_TABLES(X)
 #undef X
     return PM_OK;
@@ -23,21 +24,26 @@ int pm_meta_check_format(struct pm_kv_txn *txn, const struct pm_tables *tables, 
     if (rc != PM_OK && rc != PM_ENOTFOUND) return rc;
     if (format == PM_INDEX_FORMAT) return PM_OK;
     if (format == 0) return pm_error_set(err, PM_EINDEX, "%s: not a provmat index", dir);
-    return pm_error_set(err, PM_EINDEX, "%s: the index has format %u, this program reads format %u; use the program that made it, or delete the index and rebuild it: provmat rebuild --index %s",
+    return pm_error_set(err, PM_EINDEX,
+                        "%s: the index has format %u, this program reads format %u; use the program that made it, or "
+                        "delete the index and rebuild it: provmat rebuild --index %s",
                         dir, format, PM_INDEX_FORMAT, dir);
 }
 
-int pm_meta_state_get(struct pm_kv_txn *txn, const struct pm_tables *tables, struct pm_meta_state *ret, struct pm_error *err)
+int pm_meta_state_get(struct pm_kv_txn *txn, const struct pm_tables *tables, struct pm_meta_state *ret,
+                      struct pm_error *err)
 {
     struct pm_slice value;
     int rc = pm_kv_get(txn, tables->meta, PM_SLICE(PM_META_STATE), &value, err);
-    if (rc == PM_ENOTFOUND || (rc == PM_OK && value.len != sizeof *ret)) return pm_error_set(err, PM_ECORRUPT, "the index holds no state");
+    if (rc == PM_ENOTFOUND || (rc == PM_OK && value.len != sizeof *ret))
+        return pm_error_set(err, PM_ECORRUPT, "the index holds no state");
     PM_TRY(rc);
     memcpy(ret, value.ptr, sizeof *ret);
     return PM_OK;
 }
 
-int pm_meta_state_put(struct pm_kv_txn *txn, const struct pm_tables *tables, const struct pm_meta_state *state, struct pm_error *err)
+int pm_meta_state_put(struct pm_kv_txn *txn, const struct pm_tables *tables, const struct pm_meta_state *state,
+                      struct pm_error *err)
 {
     return pm_kv_put(txn, tables->meta, PM_SLICE(PM_META_STATE), pm_slice(state, sizeof *state), err);
 }
@@ -98,7 +104,8 @@ struct pm_slice pm_quarantine_key(int32_t partition, int64_t offset, uint8_t key
     return pm_slice(key, 12);
 }
 
-void pm_quarantine_put(int code, int64_t timestamp_ms, struct pm_slice reason, struct pm_slice key, struct pm_slice value, struct pm_buf *out)
+void pm_quarantine_put(int code, int64_t timestamp_ms, struct pm_slice reason, struct pm_slice key,
+                       struct pm_slice value, struct pm_buf *out)
 {
     uint32_t lengths[2] = {(uint32_t)reason.len, (uint32_t)key.len};
     pm_buf_byte(out, (uint8_t)code);

@@ -1,5 +1,6 @@
-/* layout.h: the tables of the index by name, key and value (docs/formats/index.md has them byte by byte). Shared by the readers (index.c) and the writer (consumer/). Numbers in keys are
- * big-endian, in values little-endian (the machine's own; an index is not carried between byte orders). */
+/* layout.h: the tables of the index by name, key and value (docs/formats/index.md has them byte by byte). Shared by the
+ * readers (index.c) and the writer (consumer/). Numbers in keys are big-endian, in values little-endian (the machine's
+ * own; an index is not carried between byte orders). */
 #ifndef PM_STORE_LAYOUT_H
 #define PM_STORE_LAYOUT_H
 
@@ -9,17 +10,17 @@
 #include "common/store/runs.h"
 
 /* X(member, database name, flags) */
-#define PM_TABLES(X)                                                                                               \
-    X(meta, "meta", 0)                       /* name -> value */                                                  \
-    X(offsets, "offsets", 0)                 /* partition (4) -> struct pm_offset_row */                          \
-    X(names, "names", 0)                     /* kind (1), text -> number (4); a long text by its hash */          \
-    X(name_texts, "name_texts", 0)           /* kind (1), number (4) -> text */                                   \
-    X(records, "records", PM_KV_DB_INTEGER_KEY)         /* record number -> compact record; only ever appended */ \
-    X(job_results, "job_results", PM_KV_DB_INTEGER_KEY) /* job << 32 | chunk -> chunk of pairs (posting.h) */     \
-    X(jobs, "jobs", PM_KV_DB_INTEGER_KEY)               /* job -> struct pm_job_row */                            \
-    X(job_values, "job_values", 0)           /* job (4), name kind (1), number (4) -> nothing */                  \
-    X(job_submissions, "job_submissions", 0) /* job (4), at (8), event_id (16), hash (8) -> Avro JobSubmitted */  \
-    X(side_facts, "side_facts", 0)           /* result (5), field (1), hash of value (8) -> stamp, value */       \
+#define PM_TABLES(X)                                                                                                \
+    X(meta, "meta", 0)                                  /* name -> value */                                         \
+    X(offsets, "offsets", 0)                            /* partition (4) -> struct pm_offset_row */                 \
+    X(names, "names", 0)                                /* kind (1), text -> number (4); a long text by its hash */ \
+    X(name_texts, "name_texts", 0)                      /* kind (1), number (4) -> text */                          \
+    X(records, "records", PM_KV_DB_INTEGER_KEY)         /* record number -> compact record; only ever appended */   \
+    X(job_results, "job_results", PM_KV_DB_INTEGER_KEY) /* job << 32 | chunk -> chunk of pairs (posting.h) */       \
+    X(jobs, "jobs", PM_KV_DB_INTEGER_KEY)               /* job -> struct pm_job_row */                              \
+    X(job_values, "job_values", 0)                      /* job (4), name kind (1), number (4) -> nothing */         \
+    X(job_submissions, "job_submissions", 0) /* job (4), at (8), event_id (16), hash (8) -> Avro JobSubmitted */    \
+    X(side_facts, "side_facts", 0)           /* result (5), field (1), hash of value (8) -> stamp, value */         \
     X(quarantine, "quarantine", 0)           /* partition (4), offset (8) -> reason and bytes */
 
 struct pm_tables {
@@ -30,24 +31,27 @@ struct pm_tables {
 int pm_tables_open(struct pm_tables *tables, struct pm_kv_txn *txn, bool create, struct pm_error *err) PM_MUST_CHECK;
 
 /* ---- meta ---- */
-#define PM_META_FORMAT "format"     /* uint32_t */
-#define PM_META_STATE "state"       /* struct pm_meta_state */
+#define PM_META_FORMAT "format" /* uint32_t */
+#define PM_META_STATE "state"   /* struct pm_meta_state */
 #define PM_META_LOG_URL "log_url"
 #define PM_META_LOG_IDENTITY "log_identity"
 
 struct pm_meta_state { /* counters that commit with each batch */
     uint64_t events;
-    uint64_t next_record;    /* record numbers and result numbers come from one sequence */
+    uint64_t next_record; /* record numbers and result numbers come from one sequence */
     uint64_t results, attributed;
     uint64_t pairs_by_role[PM_ROLE_COUNT];
     uint64_t conflicts, quarantined;
     uint32_t next_name[PM_NAME_KIND_COUNT]; /* [PM_NAME_JOB] is the number of jobs */
     int64_t until_us;
 };
-int pm_meta_state_get(struct pm_kv_txn *txn, const struct pm_tables *tables, struct pm_meta_state *ret, struct pm_error *err) PM_MUST_CHECK;
-int pm_meta_state_put(struct pm_kv_txn *txn, const struct pm_tables *tables, const struct pm_meta_state *state, struct pm_error *err) PM_MUST_CHECK;
+int pm_meta_state_get(struct pm_kv_txn *txn, const struct pm_tables *tables, struct pm_meta_state *ret,
+                      struct pm_error *err) PM_MUST_CHECK;
+int pm_meta_state_put(struct pm_kv_txn *txn, const struct pm_tables *tables, const struct pm_meta_state *state,
+                      struct pm_error *err) PM_MUST_CHECK;
 /* Checks that the environment is an index of a format this program knows. PM_EINDEX. */
-int pm_meta_check_format(struct pm_kv_txn *txn, const struct pm_tables *tables, const char *dir, struct pm_error *err) PM_MUST_CHECK;
+int pm_meta_check_format(struct pm_kv_txn *txn, const struct pm_tables *tables, const char *dir,
+                         struct pm_error *err) PM_MUST_CHECK;
 
 struct pm_offset_row {
     int64_t first, next;
@@ -70,17 +74,17 @@ struct pm_status_mark { /* a JobStatusChanged; at and event_id decide which coun
 };
 struct pm_job_row {
     int64_t first_at, last_at;
-    uint64_t shown[PM_ROLE_COUNT]; /* pairs by shown role */
-    uint64_t expected, missing;    /* pairs ever expected; of them shown as expected or failed */
+    uint64_t shown[PM_ROLE_COUNT];  /* pairs by shown role */
+    uint64_t expected, missing;     /* pairs ever expected; of them shown as expected or failed */
     struct pm_status_mark terminal; /* the earliest */
     struct pm_status_mark other;    /* the latest */
     uint32_t submissions, conflicts;
 };
 
 /* ---- side facts ---- */
-enum { /* beside enum pm_field: marks of a result, with no value */
-    PM_SIDE_LATEST_PRODUCED = 240, /* the latest Computed or Discovered, when that is not the primary event */
-    PM_SIDE_LATEST_DELETED = 241,
+enum {                                /* beside enum pm_field: marks of a result, with no value */
+       PM_SIDE_LATEST_PRODUCED = 240, /* the latest Computed or Discovered, when that is not the primary event */
+       PM_SIDE_LATEST_DELETED = 241,
 };
 #define PM_STAMP_BYTES (1 + 8 + PM_EVENT_ID_BYTES + 4)
 void pm_stamp_put(const struct pm_stamp *stamp, uint8_t out[PM_STAMP_BYTES]);
@@ -91,7 +95,9 @@ struct pm_slice pm_side_key(uint64_t result, unsigned field, uint64_t value_hash
 /* ---- quarantine ---- */
 struct pm_slice pm_quarantine_key(int32_t partition, int64_t offset, uint8_t key[12]);
 /* Value: code (1), timestamp (8), reason, key, null flag and value; both ways. */
-void pm_quarantine_put(int code, int64_t timestamp_ms, struct pm_slice reason, struct pm_slice key, struct pm_slice value, struct pm_buf *out);
-int pm_quarantine_get(struct pm_slice key, struct pm_slice value, struct pm_quarantined *ret, struct pm_error *err) PM_MUST_CHECK;
+void pm_quarantine_put(int code, int64_t timestamp_ms, struct pm_slice reason, struct pm_slice key,
+                       struct pm_slice value, struct pm_buf *out);
+int pm_quarantine_get(struct pm_slice key, struct pm_slice value, struct pm_quarantined *ret,
+                      struct pm_error *err) PM_MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
-/* posting.c: chunks of pairs, both ways. Layout: u16 count, pairs, u32 crc. A pair: varint (result - result before), byte of roles, per role the zigzag varint of (time - time
- * before). No I/O; any thread. */
+/* posting.c: chunks of pairs, both ways. Layout: u16 count, pairs, u32 crc. A pair: varint (result - result before),
+ * byte of roles, per role the zigzag varint of (time - time before). No I/O; any thread. */
 #include "common/store/posting.h"
 
 #include "common/base/hash.h"

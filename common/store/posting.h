@@ -1,5 +1,6 @@
-/* posting.h: one chunk of a job's pairs (`job_results`): up to PM_CHUNK_PAIRS_MAX pairs by ascending result number, each with its roles and the time of each
- * role, as delta varints and a CRC-32C, in at most PM_CHUNK_BYTES_MAX bytes so that a chunk takes one page. */
+/* posting.h: one chunk of a job's pairs (`job_results`): up to PM_CHUNK_PAIRS_MAX pairs by ascending result number,
+ * each with its roles and the time of each role, as delta varints and a CRC-32C, in at most PM_CHUNK_BYTES_MAX bytes so
+ * that a chunk takes one page. */
 #ifndef PM_STORE_POSTING_H
 #define PM_STORE_POSTING_H
 
@@ -8,7 +9,8 @@
 #define PM_CHUNK_PAIRS_MAX 512
 #define PM_CHUNK_BYTES_MAX 4080
 
-/* Appends the chunk of pairs[0..count); they must be sorted by result. `count` is cut so that the chunk fits; returns how many were taken (>= 1). */
+/* Appends the chunk of pairs[0..count); they must be sorted by result. `count` is cut so that the chunk fits; returns
+ * how many were taken (>= 1). */
 size_t pm_posting_encode(const struct pm_pair *pairs, size_t count, struct pm_buf *out);
 
 /* Number of pairs in a chunk; 0 when it is broken. */

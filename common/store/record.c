@@ -1,4 +1,5 @@
-/* record.c: compact records, both ways. No I/O; any thread. Encoder and decoder of each part stand beside each other. */
+/* record.c: compact records, both ways. No I/O; any thread. Encoder and decoder of each part stand beside each other.
+ */
 #include "common/store/record.h"
 
 #include "common/base/check.h"
@@ -15,11 +16,19 @@ enum { HEAD_TYPE = 7, HEAD_MOVED = 8, HEAD_JOB = 16, HEAD_PARAM_RAW = 32, HEAD_P
 enum { PATH_VERBATIM, PATH_TOKENS };
 
 /* Segments of a path that the record's own fields give: one byte instead of the text. */
-enum path_token { TOKEN_BUNDLE12 = 1, TOKEN_PARAMS8, TOKEN_SEED, TOKEN_AGGREGATION, TOKEN_TARGET, TOKEN_PARAM_ID, TOKEN_END };
+enum path_token {
+    TOKEN_BUNDLE12 = 1,
+    TOKEN_PARAMS8,
+    TOKEN_SEED,
+    TOKEN_AGGREGATION,
+    TOKEN_TARGET,
+    TOKEN_PARAM_ID,
+    TOKEN_END
+};
 
 static const char *const field_names[PM_FIELD_COUNT] = {
-    "kind",   "schema", "schema_version", "bundle_digest",  "model_digest", "entrypoint",   "param_id", "params",
-    "seed",   "target", "target_digest",  "aggregation_id", "loss",         "n_replicates", "outputs",
+    "kind", "schema", "schema_version", "bundle_digest",  "model_digest", "entrypoint",   "param_id", "params",
+    "seed", "target", "target_digest",  "aggregation_id", "loss",         "n_replicates", "outputs",
 };
 const char *pm_field_name(enum pm_field field) { return field_names[field]; }
 
@@ -93,7 +102,8 @@ static struct pm_slice decimal(uint64_t v, char digits[24])
     return pm_slice(p, (size_t)(digits + 24 - p));
 }
 
-static enum path_token token_of(const struct pm_record *rec, struct pm_slice segment, struct pm_slice bundle_digest, struct pm_slice target)
+static enum path_token token_of(const struct pm_record *rec, struct pm_slice segment, struct pm_slice bundle_digest,
+                                struct pm_slice target)
 {
     struct pm_slice param_id = has(rec, PM_FIELD_PARAM_ID) ? rec->param_id : pm_slice("", 0);
     char digits[24];
@@ -102,26 +112,30 @@ static enum path_token token_of(const struct pm_record *rec, struct pm_slice seg
         if (param_id.len >= 8 && segment_is(segment, "params_", pm_slice(param_id.ptr, 8))) return TOKEN_PARAMS8;
         break;
     case 's':
-        if (has(rec, PM_FIELD_SEED) && segment.len <= 5 + 20 && segment.len > 5 && memcmp(segment.ptr, "seed_", 5) == 0) {
+        if (has(rec, PM_FIELD_SEED) && segment.len <= 5 + 20 && segment.len > 5 &&
+            memcmp(segment.ptr, "seed_", 5) == 0) {
             if (segment_is(segment, "seed_", decimal(rec->seed, digits))) return TOKEN_SEED;
         }
         break;
     case 'a':
-        if (has(rec, PM_FIELD_AGGREGATION_ID) && segment_is(segment, "agg_", rec->aggregation_id)) return TOKEN_AGGREGATION;
+        if (has(rec, PM_FIELD_AGGREGATION_ID) && segment_is(segment, "agg_", rec->aggregation_id))
+            return TOKEN_AGGREGATION;
         break;
     case 't':
         if (segment_is(segment, "target_", target)) return TOKEN_TARGET;
         break;
     default: break;
     }
-    if (segment.len == 12 && bundle_digest.len >= 12 && memcmp(segment.ptr, bundle_digest.ptr, 12) == 0) return TOKEN_BUNDLE12;
+    if (segment.len == 12 && bundle_digest.len >= 12 && memcmp(segment.ptr, bundle_digest.ptr, 12) == 0)
+        return TOKEN_BUNDLE12;
     if (segment.len == 64 && pm_slice_eq(segment, param_id)) return TOKEN_PARAM_ID;
     return 0;
 }
 
-/* The short form: each segment either one token byte or its text and a '/'. A path with a control byte below TOKEN_END at the start of a segment stays
- * verbatim: NULL. At most one byte longer than the path. Matched by pm_record_path. */
-static uint8_t *put_path_form(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target, uint8_t *w)
+/* The short form: each segment either one token byte or its text and a '/'. A path with a control byte below TOKEN_END
+ * at the start of a segment stays verbatim: NULL. At most one byte longer than the path. Matched by pm_record_path. */
+static uint8_t *put_path_form(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target,
+                              uint8_t *w)
 {
     const char *p = rec->path.ptr, *end = p + rec->path.len;
     while (p < end) {
@@ -170,8 +184,8 @@ static void path_add2(struct path_writer *w, const char *prefix, struct pm_slice
     path_add(w, rest.ptr, rest.len);
 }
 
-struct pm_slice pm_record_path(const struct pm_record *rec, struct pm_slice form, struct pm_slice bundle_digest, struct pm_slice target,
-                               struct pm_arena *arena)
+struct pm_slice pm_record_path(const struct pm_record *rec, struct pm_slice form, struct pm_slice bundle_digest,
+                               struct pm_slice target, struct pm_arena *arena)
 {
     if (form.len == 0) return form;
     if (form.ptr[0] == PATH_VERBATIM) return pm_slice(form.ptr + 1, form.len - 1);
@@ -186,7 +200,7 @@ struct pm_slice pm_record_path(const struct pm_record *rec, struct pm_slice form
             p = slash ? slash + 1 : end;
             continue;
         }
-        switch ((enum path_token)*p++) {
+        switch ((enum path_token) * p++) {
         case TOKEN_BUNDLE12: path_add(&w, bundle_digest.ptr, bundle_digest.len < 12 ? bundle_digest.len : 12); break;
         case TOKEN_PARAMS8: path_add2(&w, "params_", pm_slice(derived_param_id(rec, hex).ptr, 8)); break;
         case TOKEN_SEED: path_add2(&w, "seed_", decimal(rec->seed, digits)); break;
@@ -254,15 +268,18 @@ static uint8_t *put_facts(const struct pm_record *rec, unsigned head, const uint
 /* What the numbers of a record take at most. */
 #define FIXED_BYTES_MAX (1 + 2 + 2 + 8 + PM_EVENT_ID_BYTES + 32 + 8 + 20 * PM_VARINT_MAX)
 
-void pm_record_encode(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target, struct pm_buf *out)
+void pm_record_encode(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target,
+                      struct pm_buf *out)
 {
     bool facts = rec->stamp.type != PM_CLASS_UNKNOWN;
     bool derived = has(rec, PM_FIELD_PARAMS);
     uint8_t param_id[32];
     bool raw = has(rec, PM_FIELD_PARAM_ID) && !derived && pack_hex64(rec->param_id, param_id);
     unsigned head = rec->stamp.type | (rec->moved ? HEAD_MOVED : 0) | (facts && rec->stamp.job1 ? HEAD_JOB : 0) |
-                    (raw ? HEAD_PARAM_RAW : 0) | (has(rec, PM_FIELD_PARAM_ID) && !derived && !raw ? HEAD_PARAM_TEXT : 0);
-    pm_buf_reserve(out, FIXED_BYTES_MAX + rec->path.len + 2 + rec->param_id.len + rec->params.len + rec->aggregation_id.len + rec->outputs.len);
+                    (raw ? HEAD_PARAM_RAW : 0) |
+                    (has(rec, PM_FIELD_PARAM_ID) && !derived && !raw ? HEAD_PARAM_TEXT : 0);
+    pm_buf_reserve(out, FIXED_BYTES_MAX + rec->path.len + 2 + rec->param_id.len + rec->params.len +
+                            rec->aggregation_id.len + rec->outputs.len);
     uint8_t *p = (uint8_t *)out->ptr + out->len;
     *p++ = (uint8_t)head;
     if (rec->moved) p = pm_varint_put(p, rec->result);
@@ -321,7 +338,8 @@ int pm_record_decode(struct pm_slice bytes, struct pm_record *ret, struct pm_sli
         if (has(&rec, PM_FIELD_N_REPLICATES)) rec.n_replicates = (int64_t)get_varint(&r);
         if (has(&rec, PM_FIELD_OUTPUTS)) rec.outputs = get_bytes(&r, (uint64_t)(r.end - r.p));
     }
-    if (r.bad || form.len == 0) return pm_error_set(err, PM_ECORRUPT, "a result's record is cut (%zu bytes)", bytes.len);
+    if (r.bad || form.len == 0)
+        return pm_error_set(err, PM_ECORRUPT, "a result's record is cut (%zu bytes)", bytes.len);
     *ret = rec;
     *ret_path_form = form;
     return PM_OK;

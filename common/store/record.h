@@ -1,7 +1,9 @@
-/* record.h: the compact record: what the index keeps of one result (docs/formats/index.md). It holds the facts of the result's *primary* event, the strongest then
- * earliest that names it, with that event's stamp. Short texts that repeat are interned: the record holds their numbers (names.h).
+/* record.h: the compact record: what the index keeps of one result (docs/formats/index.md). It holds the facts of the
+ * result's *primary* event, the strongest then earliest that names it, with that event's stamp. Short texts that repeat
+ * are interned: the record holds their numbers (names.h).
  *
- *   struct pm_event --consumer/prepare.c--> struct pm_record --pm_record_encode--> bytes in `records` --pm_record_decode--> struct pm_record
+ *   struct pm_event --consumer/prepare.c--> struct pm_record --pm_record_encode--> bytes in `records`
+ * --pm_record_decode--> struct pm_record
  */
 #ifndef PM_STORE_RECORD_H
 #define PM_STORE_RECORD_H
@@ -42,7 +44,8 @@ enum pm_field {
 };
 #define PM_FIELD_BIT(f) (1u << (f))
 /* Fields whose difference is another identity, and those whose difference is another outcome. */
-#define PM_FIELDS_OBSERVED (PM_FIELD_BIT(PM_FIELD_LOSS) | PM_FIELD_BIT(PM_FIELD_N_REPLICATES) | PM_FIELD_BIT(PM_FIELD_OUTPUTS))
+#define PM_FIELDS_OBSERVED \
+    (PM_FIELD_BIT(PM_FIELD_LOSS) | PM_FIELD_BIT(PM_FIELD_N_REPLICATES) | PM_FIELD_BIT(PM_FIELD_OUTPUTS))
 const char *pm_field_name(enum pm_field field);
 
 #define PM_CLASS_UNKNOWN 7 /* no event gave facts: the result is only expected or deleted */
@@ -60,33 +63,38 @@ int pm_stamp_cmp(const struct pm_stamp *a, const struct pm_stamp *b);
 
 struct pm_record {
     struct pm_stamp stamp;
-    bool moved;            /* a later version of result `result`: its number is not the record's */
-    uint64_t result;       /* when moved */
+    bool moved;      /* a later version of result `result`: its number is not the record's */
+    uint64_t result; /* when moved */
     struct pm_slice path;
-    unsigned present;      /* PM_FIELD_BITs */
+    unsigned present; /* PM_FIELD_BITs */
     enum pm_kind kind;
     uint32_t schema, bundle, model, entrypoint, target, target_digest; /* name numbers */
     int64_t schema_version;
-    struct pm_slice param_id; /* text; ptr NULL after decoding when it follows from params; 32 bytes when param_id_raw */
+    struct pm_slice
+        param_id; /* text; ptr NULL after decoding when it follows from params; 32 bytes when param_id_raw */
     bool param_id_raw;
     struct pm_slice params, aggregation_id;
     uint64_t seed;
     double loss;
     int64_t n_replicates;
-    struct pm_slice outputs;  /* in the record's own form (pm_outputs_*) */
+    struct pm_slice outputs; /* in the record's own form (pm_outputs_*) */
 };
 
-/* Appends the encoded record. `bundle_digest`: the text behind rec->bundle (for the path's short form), may be empty. `target` likewise. */
-void pm_record_encode(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target, struct pm_buf *out);
+/* Appends the encoded record. `bundle_digest`: the text behind rec->bundle (for the path's short form), may be empty.
+ * `target` likewise. */
+void pm_record_encode(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target,
+                      struct pm_buf *out);
 
 /* Appends the bytes of an encoded, not moved record as a later version of `result`. */
 void pm_record_moved(struct pm_slice encoded, uint64_t result, struct pm_buf *out);
 
 /* Reads all but the path. Slices borrow from `bytes`. PM_ECORRUPT. */
-int pm_record_decode(struct pm_slice bytes, struct pm_record *ret, struct pm_slice *ret_path_form, struct pm_error *err) PM_MUST_CHECK;
-/* The path out of its short form: needs the texts behind bundle and target (empty when the record has none). Borrows from `arena` or from `path_form`. */
-struct pm_slice pm_record_path(const struct pm_record *rec, struct pm_slice path_form, struct pm_slice bundle_digest, struct pm_slice target,
-                               struct pm_arena *arena);
+int pm_record_decode(struct pm_slice bytes, struct pm_record *ret, struct pm_slice *ret_path_form,
+                     struct pm_error *err) PM_MUST_CHECK;
+/* The path out of its short form: needs the texts behind bundle and target (empty when the record has none). Borrows
+ * from `arena` or from `path_form`. */
+struct pm_slice pm_record_path(const struct pm_record *rec, struct pm_slice path_form, struct pm_slice bundle_digest,
+                               struct pm_slice target, struct pm_arena *arena);
 
 /* The param_id's text, wherever it stands (`hex` may be written to); ptr NULL when the record has none. */
 struct pm_slice pm_record_param_id(const struct pm_record *rec, char hex[64]);
@@ -110,7 +118,8 @@ struct pm_slice pm_outputs_checksum(const struct pm_record_output *output, struc
 /* Appends the value of a present field in canonical bytes: equal bytes = equal value. */
 void pm_record_field_put(const struct pm_record *rec, enum pm_field field, struct pm_buf *out);
 /* Sets the field from such bytes (and its `present` bit). PM_ECORRUPT. */
-int pm_record_field_set(struct pm_record *rec, enum pm_field field, struct pm_slice value, struct pm_error *err) PM_MUST_CHECK;
+int pm_record_field_set(struct pm_record *rec, enum pm_field field, struct pm_slice value,
+                        struct pm_error *err) PM_MUST_CHECK;
 
 /* Two 64-bit sums of an event's facts: equal sums = nothing new (consumer/apply.c). Over `present` and the values. */
 uint64_t pm_record_identity_sum(const struct pm_record *rec);

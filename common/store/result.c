@@ -1,4 +1,5 @@
-/* result.c: results as readers see them: path -> number by probing the dictionary, number -> record, record + side facts -> facts, and the scan of all. */
+/* result.c: results as readers see them: path -> number by probing the dictionary, number -> record, record + side
+ * facts -> facts, and the scan of all. */
 #include <stdlib.h>
 
 #include "common/base/check.h"
@@ -19,7 +20,8 @@ static bool take_record_number(void *arg, const uint8_t *entry)
     return true;
 }
 
-int pm_snapshot_record(struct pm_snapshot *snap, uint64_t result, struct pm_record *ret, struct pm_slice *ret_path_form, struct pm_error *err)
+int pm_snapshot_record(struct pm_snapshot *snap, uint64_t result, struct pm_record *ret, struct pm_slice *ret_path_form,
+                       struct pm_error *err)
 {
     uint64_t record = result;
     const struct pm_runs *moves;
@@ -31,18 +33,22 @@ int pm_snapshot_record(struct pm_snapshot *snap, uint64_t result, struct pm_reco
     }
     struct pm_slice bytes;
     int rc = pm_kv_get(snap->txn, snap->tables.records, pm_kv_u64(&record), &bytes, err);
-    if (rc == PM_ENOTFOUND) return pm_error_set(err, PM_ECORRUPT, "result %llu has no record %llu", (unsigned long long)result, (unsigned long long)record);
+    if (rc == PM_ENOTFOUND)
+        return pm_error_set(err, PM_ECORRUPT, "result %llu has no record %llu", (unsigned long long)result,
+                            (unsigned long long)record);
     PM_TRY(rc);
     return pm_record_decode(bytes, ret, ret_path_form, err);
 }
 
-static int name_of(struct pm_snapshot *snap, const struct pm_record *rec, enum pm_field field, enum pm_name_kind kind, uint32_t number, struct pm_slice *ret, struct pm_error *err)
+static int name_of(struct pm_snapshot *snap, const struct pm_record *rec, enum pm_field field, enum pm_name_kind kind,
+                   uint32_t number, struct pm_slice *ret, struct pm_error *err)
 {
     *ret = pm_slice("", 0);
     return rec->present & PM_FIELD_BIT(field) ? pm_snapshot_name(snap, kind, number, ret, err) : PM_OK;
 }
 
-int pm_snapshot_path(struct pm_snapshot *snap, const struct pm_record *rec, struct pm_slice form, struct pm_arena *arena, struct pm_slice *ret, struct pm_error *err)
+int pm_snapshot_path(struct pm_snapshot *snap, const struct pm_record *rec, struct pm_slice form,
+                     struct pm_arena *arena, struct pm_slice *ret, struct pm_error *err)
 {
     struct pm_slice bundle, target;
     PM_TRY(name_of(snap, rec, PM_FIELD_BUNDLE, PM_NAME_BUNDLE, rec->bundle, &bundle, err));
@@ -83,11 +89,13 @@ int pm_result_find(struct pm_snapshot *snap, struct pm_slice path, uint64_t *ret
 
 /* ---- record -> facts ---- */
 
-static int outputs_array(struct pm_snapshot *snap, struct pm_slice outputs, struct pm_arena *arena, struct pm_array *ret, struct pm_error *err)
+static int outputs_array(struct pm_snapshot *snap, struct pm_slice outputs, struct pm_arena *arena,
+                         struct pm_array *ret, struct pm_error *err)
 {
     struct pm_slice cursor;
     uint32_t count;
-    if (!pm_outputs_start(outputs, &cursor, &count)) return pm_error_set(err, PM_ECORRUPT, "a record's outputs are cut");
+    if (!pm_outputs_start(outputs, &cursor, &count))
+        return pm_error_set(err, PM_ECORRUPT, "a record's outputs are cut");
     struct pm_output *items = pm_arena_alloc(arena, (count + 1) * sizeof *items);
     for (uint32_t i = 0; i < count; i++) {
         struct pm_record_output output;
@@ -100,14 +108,17 @@ static int outputs_array(struct pm_snapshot *snap, struct pm_slice outputs, stru
     return PM_OK;
 }
 
-/* Record fields -> the members of an event that stand for them. The cheap part: names and numbers; not param_id's derivation, not outputs. */
+/* Record fields -> the members of an event that stand for them. The cheap part: names and numbers; not param_id's
+ * derivation, not outputs. */
 static int facts_event(struct pm_snapshot *snap, const struct pm_record *rec, struct pm_event *ev, struct pm_error *err)
 {
     ev->type = (enum pm_event_type)(rec->stamp.type == PM_CLASS_UNKNOWN ? PM_RESULTS_EXPECTED : rec->stamp.type);
     ev->has = 0;
     static const uint64_t bits[PM_FIELD_COUNT] = {
-        PM_HAS(kind), PM_HAS(schema), PM_HAS(schema_version), PM_HAS(bundle_digest), PM_HAS(model_digest), PM_HAS(entrypoint), PM_HAS(param_id), PM_HAS(params),
-        PM_HAS(seed), PM_HAS(target), PM_HAS(target_digest), PM_HAS(aggregation_id), PM_HAS(loss), PM_HAS(n_replicates), PM_HAS(outputs),
+        PM_HAS(kind),         PM_HAS(schema),       PM_HAS(schema_version), PM_HAS(bundle_digest),
+        PM_HAS(model_digest), PM_HAS(entrypoint),   PM_HAS(param_id),       PM_HAS(params),
+        PM_HAS(seed),         PM_HAS(target),       PM_HAS(target_digest),  PM_HAS(aggregation_id),
+        PM_HAS(loss),         PM_HAS(n_replicates), PM_HAS(outputs),
     };
     for (unsigned left = rec->present; left; left &= left - 1) ev->has |= bits[__builtin_ctz(left)];
     ev->kind = rec->kind;
@@ -123,10 +134,12 @@ static int facts_event(struct pm_snapshot *snap, const struct pm_record *rec, st
     PM_TRY(name_of(snap, rec, PM_FIELD_MODEL, PM_NAME_MODEL, rec->model, &ev->model_digest, err));
     PM_TRY(name_of(snap, rec, PM_FIELD_ENTRYPOINT, PM_NAME_ENTRYPOINT, rec->entrypoint, &ev->entrypoint, err));
     PM_TRY(name_of(snap, rec, PM_FIELD_TARGET, PM_NAME_TARGET, rec->target, &ev->target, err));
-    return name_of(snap, rec, PM_FIELD_TARGET_DIGEST, PM_NAME_TARGET_DIGEST, rec->target_digest, &ev->target_digest, err);
+    return name_of(snap, rec, PM_FIELD_TARGET_DIGEST, PM_NAME_TARGET_DIGEST, rec->target_digest, &ev->target_digest,
+                   err);
 }
 
-static int result_full(struct pm_snapshot *snap, struct pm_facts *facts, struct pm_arena *arena, struct pm_result *ret, struct pm_error *err)
+static int result_full(struct pm_snapshot *snap, struct pm_facts *facts, struct pm_arena *arena, struct pm_result *ret,
+                       struct pm_error *err)
 {
     PM_TRY(pm_facts_load_side(snap->txn, &snap->tables, facts->result, arena, facts, err));
     struct pm_record merged;
@@ -144,11 +157,13 @@ static int result_full(struct pm_snapshot *snap, struct pm_facts *facts, struct 
         char *hex = pm_arena_alloc(arena, 64);
         ret->facts.param_id = pm_record_param_id(&merged, hex);
     }
-    if (merged.present & PM_FIELD_BIT(PM_FIELD_OUTPUTS)) PM_TRY(outputs_array(snap, merged.outputs, arena, &ret->facts.outputs, err));
+    if (merged.present & PM_FIELD_BIT(PM_FIELD_OUTPUTS))
+        PM_TRY(outputs_array(snap, merged.outputs, arena, &ret->facts.outputs, err));
     return PM_OK;
 }
 
-int pm_result_get(struct pm_snapshot *snap, uint64_t result, struct pm_arena *arena, struct pm_result *ret, struct pm_error *err)
+int pm_result_get(struct pm_snapshot *snap, uint64_t result, struct pm_arena *arena, struct pm_result *ret,
+                  struct pm_error *err)
 {
     struct pm_facts facts = {.result = result};
     PM_TRY(pm_snapshot_record(snap, result, &facts.primary, &facts.path_form, err));
@@ -174,7 +189,10 @@ static void bits_set(struct bits *bits, uint64_t i)
 {
     if (i < bits->count) bits->words[i / 64] |= (uint64_t)1 << (i % 64);
 }
-static bool bits_get(const struct bits *bits, uint64_t i) { return bits->words && i < bits->count && (bits->words[i / 64] >> (i % 64) & 1); }
+static bool bits_get(const struct bits *bits, uint64_t i)
+{
+    return bits->words && i < bits->count && (bits->words[i / 64] >> (i % 64) & 1);
+}
 
 static int mark_move(void *arg, const uint8_t *entry, struct pm_error *err)
 {
@@ -185,7 +203,8 @@ static int mark_move(void *arg, const uint8_t *entry, struct pm_error *err)
 }
 
 /* A moved record is old when its result has a later one: only a result that moved more than once, so ask the runs. */
-static int is_latest(struct pm_snapshot *snap, const struct pm_runs *moves, uint64_t result, uint64_t record, bool *ret, struct pm_error *err)
+static int is_latest(struct pm_snapshot *snap, const struct pm_runs *moves, uint64_t result, uint64_t record, bool *ret,
+                     struct pm_error *err)
 {
     uint8_t prefix[5];
     uint64_t latest = 0;
@@ -209,7 +228,8 @@ static int mark_side(struct pm_snapshot *snap, struct bits *bits, struct pm_erro
 }
 
 /* Walks the latest record of every result; `facts` holds primary, path_form and result. */
-static int walk(struct pm_snapshot *snap, struct bits *superseded, int (*each)(void *arg, struct pm_facts *facts, struct pm_error *err), void *arg, struct pm_error *err)
+static int walk(struct pm_snapshot *snap, struct bits *superseded,
+                int (*each)(void *arg, struct pm_facts *facts, struct pm_error *err), void *arg, struct pm_error *err)
 {
     const struct pm_runs *moves;
     PM_TRY(pm_snapshot_runs(snap, PM_RUN_MOVES, &moves, err));
@@ -243,7 +263,8 @@ struct each_result {
     void *arg;
 };
 
-static int brief_result(struct each_result *e, const struct pm_facts *facts, struct pm_result *ret, struct pm_error *err)
+static int brief_result(struct each_result *e, const struct pm_facts *facts, struct pm_result *ret,
+                        struct pm_error *err)
 {
     *ret = (struct pm_result){.number = facts->result, .attributed = facts->primary.stamp.type == PM_RESULT_COMPUTED};
     PM_TRY(pm_snapshot_path(e->snap, &facts->primary, facts->path_form, &e->arena, &ret->path, err));
@@ -264,7 +285,9 @@ static int take_facts(void *arg, struct pm_facts *facts, struct pm_error *err)
     return e->each(e->arg, &result, err);
 }
 
-int pm_results_each(struct pm_snapshot *snap, int (*each)(void *arg, const struct pm_result *result, struct pm_error *err), void *arg, struct pm_error *err)
+int pm_results_each(struct pm_snapshot *snap,
+                    int (*each)(void *arg, const struct pm_result *result, struct pm_error *err), void *arg,
+                    struct pm_error *err)
 {
     struct bits superseded = bits_new(snap->state.next_record);
     struct each_result e = {.snap = snap, .with_side = bits_new(snap->state.next_record), .each = each, .arg = arg};
@@ -287,7 +310,9 @@ static int take_record(void *arg, struct pm_facts *facts, struct pm_error *err)
     return e->each(e->arg, facts->result, &facts->primary, err);
 }
 
-int pm_records_each(struct pm_snapshot *snap, int (*each)(void *arg, uint64_t result, const struct pm_record *rec, struct pm_error *err), void *arg, struct pm_error *err)
+int pm_records_each(struct pm_snapshot *snap,
+                    int (*each)(void *arg, uint64_t result, const struct pm_record *rec, struct pm_error *err),
+                    void *arg, struct pm_error *err)
 {
     struct bits superseded = bits_new(snap->state.next_record);
     struct each_record e = {each, arg};
@@ -299,7 +324,8 @@ int pm_records_each(struct pm_snapshot *snap, int (*each)(void *arg, uint64_t re
 /* ---- conflicts of results ---- */
 
 /* A value of a field as JSON text. */
-static int value_json(struct pm_snapshot *snap, enum pm_field field, struct pm_slice value, struct pm_arena *arena, struct pm_slice *ret, struct pm_error *err)
+static int value_json(struct pm_snapshot *snap, enum pm_field field, struct pm_slice value, struct pm_arena *arena,
+                      struct pm_slice *ret, struct pm_error *err)
 {
     PM_CLEANUP(pm_buf_release) struct pm_buf buf = {0};
     if (field == PM_FIELD_OUTPUTS) {
@@ -332,10 +358,13 @@ static int value_json(struct pm_snapshot *snap, enum pm_field field, struct pm_s
     return PM_OK;
 }
 
-static int report_conflict(struct pm_snapshot *snap, const struct pm_facts_conflict *from, struct pm_slice path, struct pm_arena *arena, struct pm_conflict *ret,
-                           struct pm_error *err)
+static int report_conflict(struct pm_snapshot *snap, const struct pm_facts_conflict *from, struct pm_slice path,
+                           struct pm_arena *arena, struct pm_conflict *ret, struct pm_error *err)
 {
-    *ret = (struct pm_conflict){.id = path, .class = pm_facts_conflict_class(from), .what = pm_slice_cstr(pm_field_name(from->field)), .n_values = from->n_values};
+    *ret = (struct pm_conflict){.id = path,
+                                .class = pm_facts_conflict_class(from),
+                                .what = pm_slice_cstr(pm_field_name(from->field)),
+                                .n_values = from->n_values};
     if (from->field == PM_FIELD_OUTPUTS) {
         struct pm_slice name;
         PM_TRY(pm_snapshot_name(snap, PM_NAME_OUTPUT, from->output, &name, err));
@@ -348,14 +377,17 @@ static int report_conflict(struct pm_snapshot *snap, const struct pm_facts_confl
     for (size_t i = 0; i < from->n_values; i++) {
         struct pm_conflict_value *value = &ret->values[i];
         const struct pm_stamp *stamp = &from->values[i].stamp;
-        *value = (struct pm_conflict_value){.type = (enum pm_event_type)stamp->type, .has_job = stamp->job1 != 0, .at = stamp->at};
+        *value = (struct pm_conflict_value){
+            .type = (enum pm_event_type)stamp->type, .has_job = stamp->job1 != 0, .at = stamp->at};
         if (value->has_job) PM_TRY(pm_snapshot_name(snap, PM_NAME_JOB, stamp->job1 - 1, &value->job_id, err));
         PM_TRY(value_json(snap, from->field, from->values[i].value, arena, &value->value, err));
     }
     return PM_OK;
 }
 
-int pm_result_conflicts_each(struct pm_snapshot *snap, int (*each)(void *arg, const struct pm_conflict *conflict, struct pm_error *err), void *arg, struct pm_error *err)
+int pm_result_conflicts_each(struct pm_snapshot *snap,
+                             int (*each)(void *arg, const struct pm_conflict *conflict, struct pm_error *err),
+                             void *arg, struct pm_error *err)
 {
     PM_CLEANUP(pm_arena_release) struct pm_arena arena = {0};
     struct pm_kv_cursor *cursor;

@@ -1,5 +1,6 @@
-/* runs.c: sorted runs over kv.h. The writer's calls belong to the thread of the write transaction; a loaded directory may be read by one thread at a time. Every step is part of the
- * batch's transaction (I1), so a crash or an abort leaves the merge where the last commit left it. After an abort the directory in memory is stale: load it again. */
+/* runs.c: sorted runs over kv.h. The writer's calls belong to the thread of the write transaction; a loaded directory
+ * may be read by one thread at a time. Every step is part of the batch's transaction (I1), so a crash or an abort
+ * leaves the merge where the last commit left it. After an abort the directory in memory is stale: load it again. */
 #include "common/store/runs.h"
 
 #include <stdio.h>
@@ -38,7 +39,8 @@ static struct pm_slice directory_key(const struct pm_runs *runs, uint32_t id, ui
     return pm_slice(key, 5);
 }
 
-static int directory_put(const struct pm_runs *runs, struct pm_kv_txn *txn, const struct pm_run *run, struct pm_error *err)
+static int directory_put(const struct pm_runs *runs, struct pm_kv_txn *txn, const struct pm_run *run,
+                         struct pm_error *err)
 {
     uint8_t key[5];
     struct run_row row = {.level = run->level, .state = run->state, .output = run->output, .entries = run->entries};
@@ -67,7 +69,11 @@ int pm_runs_load(struct pm_runs *runs, enum pm_run_kind kind, struct pm_kv_txn *
         }
         memcpy(&row, value.ptr, sizeof row);
         struct pm_run *run = &runs->runs[runs->count++];
-        *run = (struct pm_run){.id = pm_be32_get((const uint8_t *)key.ptr + 1), .level = row.level, .state = row.state, .output = row.output, .entries = row.entries};
+        *run = (struct pm_run){.id = pm_be32_get((const uint8_t *)key.ptr + 1),
+                               .level = row.level,
+                               .state = row.state,
+                               .output = row.output,
+                               .entries = row.entries};
         memcpy(run->first, row.first, sizeof run->first);
         memcpy(run->last, row.last, sizeof run->last);
         runs->next_id = run->id + 1;
@@ -146,7 +152,8 @@ static inline int page_add(struct page_writer *w, const uint8_t *entry, struct p
 int pm_runs_add(struct pm_runs *runs, struct pm_kv_txn *txn, const uint8_t *entries, size_t count, struct pm_error *err)
 {
     if (count == 0) return PM_OK;
-    struct page_writer w = {.shape = &pm_run_shapes[runs->kind], .runs = runs, .txn = txn, .run = run_new(runs, 0, RUN_LIVE, err)};
+    struct page_writer w = {
+        .shape = &pm_run_shapes[runs->kind], .runs = runs, .txn = txn, .run = run_new(runs, 0, RUN_LIVE, err)};
     if (!w.run) return PM_EINDEX;
     for (size_t i = 0; i < count; i++) PM_TRY(page_add(&w, entries + i * w.shape->entry_bytes, err));
     PM_TRY(page_flush(&w, err));
@@ -161,10 +168,12 @@ struct run_reader {
     struct pm_kv_cursor *cursor;
     uint32_t id;
     const uint8_t *p, *end; /* in the current page; NULL: past the last */
-    uint8_t *copy;          /* a page of room, when the transaction writes while this reads (a value ends at the next write); else NULL */
+    uint8_t *copy; /* a page of room, when the transaction writes while this reads (a value ends at the next write);
+                      else NULL */
 };
 
-static int page_take(struct run_reader *r, size_t size, struct pm_slice key, struct pm_slice value, struct pm_error *err)
+static int page_take(struct run_reader *r, size_t size, struct pm_slice key, struct pm_slice value,
+                     struct pm_error *err)
 {
     r->p = r->end = NULL;
     if (key.len != 4 + size || pm_be32_get((const uint8_t *)key.ptr) != r->id) return PM_OK;
@@ -221,8 +230,8 @@ static inline int run_next(struct run_reader *r, size_t size, struct pm_error *e
     return run_page_next(r, size, err);
 }
 
-static int lookup_run(const struct pm_run *run, size_t size, struct pm_kv_cursor *cursor, struct pm_slice prefix, bool (*each)(void *, const uint8_t *), void *arg,
-                      bool *ret_go_on, struct pm_error *err)
+static int lookup_run(const struct pm_run *run, size_t size, struct pm_kv_cursor *cursor, struct pm_slice prefix,
+                      bool (*each)(void *, const uint8_t *), void *arg, bool *ret_go_on, struct pm_error *err)
 {
     struct run_reader r = {.cursor = cursor, .id = run->id};
     const uint8_t *want = (const uint8_t *)prefix.ptr;
@@ -237,8 +246,8 @@ static int lookup_run(const struct pm_run *run, size_t size, struct pm_kv_cursor
     return PM_OK;
 }
 
-int pm_runs_lookup(const struct pm_runs *runs, struct pm_kv_txn *txn, struct pm_slice prefix, bool (*each)(void *arg, const uint8_t *entry), void *arg,
-                   struct pm_error *err)
+int pm_runs_lookup(const struct pm_runs *runs, struct pm_kv_txn *txn, struct pm_slice prefix,
+                   bool (*each)(void *arg, const uint8_t *entry), void *arg, struct pm_error *err)
 {
     size_t size = pm_run_shapes[runs->kind].entry_bytes;
     PM_CHECK(prefix.len <= size);
@@ -248,15 +257,17 @@ int pm_runs_lookup(const struct pm_runs *runs, struct pm_kv_txn *txn, struct pm_
     bool go_on = true;
     for (size_t i = 0; i < runs->count && rc == PM_OK && go_on; i++) {
         const struct pm_run *run = &runs->runs[i];
-        if (!visible(run) || memcmp(prefix.ptr, run->first, prefix.len) < 0 || memcmp(prefix.ptr, run->last, prefix.len) > 0) continue;
+        if (!visible(run) || memcmp(prefix.ptr, run->first, prefix.len) < 0 ||
+            memcmp(prefix.ptr, run->last, prefix.len) > 0)
+            continue;
         rc = lookup_run(run, size, cursor, prefix, each, arg, &go_on, err);
     }
     pm_kv_cursor_close(cursor);
     return rc;
 }
 
-int pm_runs_scan(const struct pm_runs *runs, struct pm_kv_txn *txn, int (*each)(void *arg, const uint8_t *entry, struct pm_error *err), void *arg,
-                 struct pm_error *err)
+int pm_runs_scan(const struct pm_runs *runs, struct pm_kv_txn *txn,
+                 int (*each)(void *arg, const uint8_t *entry, struct pm_error *err), void *arg, struct pm_error *err)
 {
     size_t size = pm_run_shapes[runs->kind].entry_bytes;
     struct pm_kv_cursor *cursor;
@@ -271,8 +282,9 @@ int pm_runs_scan(const struct pm_runs *runs, struct pm_kv_txn *txn, int (*each)(
             seen++;
         }
         if (rc == PM_OK && seen != runs->runs[i].entries)
-            rc = pm_error_set(err, PM_ECORRUPT, "run %u of %s holds %llu entries, its directory says %llu", r.id, pm_run_shapes[runs->kind].database,
-                              (unsigned long long)seen, (unsigned long long)runs->runs[i].entries);
+            rc = pm_error_set(err, PM_ECORRUPT, "run %u of %s holds %llu entries, its directory says %llu", r.id,
+                              pm_run_shapes[runs->kind].database, (unsigned long long)seen,
+                              (unsigned long long)runs->runs[i].entries);
     }
     pm_kv_cursor_close(cursor);
     return rc;
@@ -332,8 +344,8 @@ static inline bool input_less(const struct merge_input *a, const struct merge_in
 }
 
 /* Moves up to entries_max entries from the inputs to the output. *ret_done: the inputs are at their end. */
-static int merge_move(struct pm_runs *runs, struct pm_kv_txn *txn, struct pm_run *output, struct merge_input *in, size_t n, size_t entries_max, size_t *ret_moved,
-                      bool *ret_done, struct pm_error *err)
+static int merge_move(struct pm_runs *runs, struct pm_kv_txn *txn, struct pm_run *output, struct merge_input *in,
+                      size_t n, size_t entries_max, size_t *ret_moved, bool *ret_done, struct pm_error *err)
 {
     const struct pm_run_shape *shape = &pm_run_shapes[runs->kind];
     size_t size = shape->entry_bytes, moved = 0;
@@ -357,11 +369,12 @@ static int merge_move(struct pm_runs *runs, struct pm_kv_txn *txn, struct pm_run
 }
 
 /* One bounded step of the merge into `output`. */
-static int merge_step(struct pm_runs *runs, struct pm_kv_txn *txn, struct pm_run *output, size_t entries_max, size_t *ret_moved, struct pm_error *err)
+static int merge_step(struct pm_runs *runs, struct pm_kv_txn *txn, struct pm_run *output, size_t entries_max,
+                      size_t *ret_moved, struct pm_error *err)
 {
     size_t size = pm_run_shapes[runs->kind].entry_bytes;
     struct merge_input in[PM_RUN_FANOUT];
-    uint8_t (*copies)[PM_KV_PAGE_VALUE] = pm_malloc(sizeof *copies * PM_RUN_FANOUT);
+    uint8_t(*copies)[PM_KV_PAGE_VALUE] = pm_malloc(sizeof *copies * PM_RUN_FANOUT);
     size_t opened = 0, n = 0;
     int rc = PM_OK;
     struct pm_kv_cursor *cursors[PM_RUN_FANOUT];
@@ -397,7 +410,8 @@ static struct pm_run *lowest_building(struct pm_runs *runs)
 {
     struct pm_run *least = NULL;
     for (size_t i = 0; i < runs->count; i++)
-        if (runs->runs[i].state == RUN_BUILDING && (!least || runs->runs[i].level < least->level)) least = &runs->runs[i];
+        if (runs->runs[i].state == RUN_BUILDING && (!least || runs->runs[i].level < least->level))
+            least = &runs->runs[i];
     return least;
 }
 
@@ -436,13 +450,15 @@ static int delete_dead(struct pm_runs *runs, struct pm_kv_txn *txn, size_t pages
     return PM_OK;
 }
 
-int pm_runs_merge(struct pm_runs *runs, struct pm_kv_txn *txn, size_t entries_max, size_t fanout, bool *ret_done, struct pm_error *err)
+int pm_runs_merge(struct pm_runs *runs, struct pm_kv_txn *txn, size_t entries_max, size_t fanout, bool *ret_done,
+                  struct pm_error *err)
 {
     PM_TRY(delete_dead(runs, txn, DELETES_PER_STEP, err));
     for (struct pm_run *output; merge_choose(runs, fanout, &output);) {
         PM_TRY(directory_put(runs, txn, output, err));
         for (size_t i = 0; i < runs->count; i++)
-            if (runs->runs[i].state == RUN_MERGING && runs->runs[i].output == output->id) PM_TRY(directory_put(runs, txn, &runs->runs[i], err));
+            if (runs->runs[i].state == RUN_MERGING && runs->runs[i].output == output->id)
+                PM_TRY(directory_put(runs, txn, &runs->runs[i], err));
     }
     struct pm_run *output;
     while (entries_max > 0 && (output = lowest_building(runs)) != NULL) {

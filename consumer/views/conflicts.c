@@ -22,7 +22,8 @@ static int take_conflict(void *arg, const struct pm_conflict *conflict, struct p
     for (size_t i = 0; i < conflict->n_values; i++) {
         const struct pm_conflict_value *value = &conflict->values[i];
         pm_buf_slice_add(text, value->value);
-        pm_buf_printf(text, "|%d|%lld|%.*s|", value->type, (long long)value->at, value->has_job ? (int)value->job_id.len : 0, value->job_id.ptr);
+        pm_buf_printf(text, "|%d|%lld|%.*s|", value->type, (long long)value->at,
+                      value->has_job ? (int)value->job_id.len : 0, value->job_id.ptr);
     }
     struct pm_view_row row = {.content = pm_view_hash(pm_buf_slice(text)), .result = -1, .job = -1};
     if (conflict->is_job) {

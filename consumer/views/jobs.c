@@ -3,7 +3,8 @@
 #include "common/base/json.h"
 #include "consumer/views/views.h"
 
-static int take_job(struct pm_dump *dump, uint32_t number, struct pm_arena *arena, struct pm_buf *text, struct pm_view_row *ret, struct pm_error *err)
+static int take_job(struct pm_dump *dump, uint32_t number, struct pm_arena *arena, struct pm_buf *text,
+                    struct pm_view_row *ret, struct pm_error *err)
 {
     struct pm_job job;
     pm_arena_reset(arena);
@@ -16,8 +17,10 @@ static int take_job(struct pm_dump *dump, uint32_t number, struct pm_arena *aren
     job.facts.has |= PM_HAS(job_id) | PM_HAS(occurred_at) | PM_HAS(event_id);
     job.facts.has &= ~PM_HAS(worker);
     pm_event_to_json(&job.facts, pm_slice("", 0), text);
-    pm_buf_printf(text, "|%d|%lld|%lld|%llu|%llu|%llu|%llu|%llu|%u", job.status, (long long)job.first_at, (long long)job.last_at, (unsigned long long)job.computed,
-                  (unsigned long long)job.reused, (unsigned long long)job.failed, (unsigned long long)job.expected, (unsigned long long)job.missing, job.conflicts);
+    pm_buf_printf(text, "|%d|%lld|%lld|%llu|%llu|%llu|%llu|%llu|%u", job.status, (long long)job.first_at,
+                  (long long)job.last_at, (unsigned long long)job.computed, (unsigned long long)job.reused,
+                  (unsigned long long)job.failed, (unsigned long long)job.expected, (unsigned long long)job.missing,
+                  job.conflicts);
     for (size_t i = 0; i < job.n_bundle_digests; i++) pm_json_put_string(text, job.bundle_digests[i]);
     pm_buf_byte(text, '|');
     for (size_t i = 0; i < job.n_targets; i++) pm_json_put_string(text, job.targets[i]);

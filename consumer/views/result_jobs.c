@@ -1,5 +1,5 @@
-/* result_jobs.c: the view "result -> jobs": every pair, from the runs and from the records, which stand for one role each. A role may have several rows with different
- * times (an earlier event came later): the smallest counts. */
+/* result_jobs.c: the view "result -> jobs": every pair, from the runs and from the records, which stand for one role
+ * each. A role may have several rows with different times (an earlier event came later): the smallest counts. */
 #include <stdlib.h>
 
 #include "common/base/check.h"
@@ -31,7 +31,8 @@ static void add(struct gather *g, struct role_row row)
 static int take_entry(void *arg, const uint8_t *entry, struct pm_error *err)
 {
     (void)err;
-    add(arg, (struct role_row){pm_be40_get(entry), pm_time_key_get(entry + 10), pm_be32_get(entry + 5), (uint8_t)(entry[9] % PM_ROLE_COUNT)});
+    add(arg, (struct role_row){pm_be40_get(entry), pm_time_key_get(entry + 10), pm_be32_get(entry + 5),
+                               (uint8_t)(entry[9] % PM_ROLE_COUNT)});
     return PM_OK;
 }
 
@@ -39,7 +40,8 @@ static int take_record(void *arg, uint64_t result, const struct pm_record *rec, 
 {
     (void)err;
     enum pm_role role;
-    if (pm_stamp_role(&rec->stamp, &role)) add(arg, (struct role_row){result, rec->stamp.at, rec->stamp.job1 - 1, (uint8_t)role});
+    if (pm_stamp_role(&rec->stamp, &role))
+        add(arg, (struct role_row){result, rec->stamp.at, rec->stamp.job1 - 1, (uint8_t)role});
     return PM_OK;
 }
 

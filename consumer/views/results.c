@@ -29,7 +29,8 @@ static int take_result(void *arg, const struct pm_result *brief, struct pm_error
     pm_buf_printf(text, "%llx|", (unsigned long long)facts.has);
     facts.has |= PM_HAS(result) | PM_HAS(kind) | PM_HAS(job_id) | PM_HAS(event_id) | PM_HAS(occurred_at);
     pm_event_to_json(&facts, pm_slice("", 0), text);
-    pm_buf_printf(text, "|%d|%d|%lld|%u", result.attributed, result.deleted, result.deleted ? (long long)result.deleted_at : 0, result.conflicts);
+    pm_buf_printf(text, "|%d|%d|%lld|%u", result.attributed, result.deleted,
+                  result.deleted ? (long long)result.deleted_at : 0, result.conflicts);
     struct pm_view_row row = {.content = pm_view_hash(pm_buf_slice(text)), .result = (int64_t)result.number, .job = -1};
     return walk->each(walk->arg, &row, err);
 }

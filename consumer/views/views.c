@@ -7,11 +7,8 @@
 #include "common/base/check.h"
 
 const struct pm_view pm_views[PM_VIEW_COUNT] = {
-    {"results", 1, pm_view_results},
-    {"job_results", 1, pm_view_job_results},
-    {"result_jobs", 1, pm_view_result_jobs},
-    {"jobs", 1, pm_view_jobs},
-    {"conflicts", 1, pm_view_conflicts},
+    {"results", 1, pm_view_results}, {"job_results", 1, pm_view_job_results}, {"result_jobs", 1, pm_view_result_jobs},
+    {"jobs", 1, pm_view_jobs},       {"conflicts", 1, pm_view_conflicts},
 };
 
 struct pm_hash128 pm_view_hash(struct pm_slice bytes)
@@ -22,7 +19,8 @@ struct pm_hash128 pm_view_hash(struct pm_slice bytes)
 static int take_result(void *arg, const struct pm_result *result, struct pm_error *err)
 {
     struct pm_dump *dump = arg;
-    if (result->number >= dump->n_results) return pm_error_set(err, PM_ECORRUPT, "result %llu is past the last", (unsigned long long)result->number);
+    if (result->number >= dump->n_results)
+        return pm_error_set(err, PM_ECORRUPT, "result %llu is past the last", (unsigned long long)result->number);
     dump->results[result->number] = pm_hash128(result->path);
     dump->found++;
     return PM_OK;
@@ -60,8 +58,10 @@ void pm_dump_name(struct pm_dump *dump, const struct pm_view_row *row, char *out
     struct pm_slice job = pm_slice("", 0);
     struct pm_result result = {.path = pm_slice("", 0)};
     if (row->job >= 0 && pm_job_id(dump->snap, (uint32_t)row->job, &job, NULL) != PM_OK) job = PM_SLICE("?");
-    if (row->result >= 0 && pm_result_get(dump->snap, (uint64_t)row->result, &arena, &result, NULL) != PM_OK) result.path = PM_SLICE("?");
-    snprintf(out, size, "%s%.*s%s%s%.*s", row->job >= 0 ? "job " : "", PM_SLICE_ARG(job), row->job >= 0 && row->result >= 0 ? ", " : "", row->result >= 0 ? "result " : "",
+    if (row->result >= 0 && pm_result_get(dump->snap, (uint64_t)row->result, &arena, &result, NULL) != PM_OK)
+        result.path = PM_SLICE("?");
+    snprintf(out, size, "%s%.*s%s%s%.*s", row->job >= 0 ? "job " : "", PM_SLICE_ARG(job),
+             row->job >= 0 && row->result >= 0 ? ", " : "", row->result >= 0 ? "result " : "",
              PM_SLICE_ARG(result.path));
 }
 
@@ -74,6 +74,8 @@ struct pm_view_row pm_view_pair_row(const struct pm_dump *dump, const struct pm_
     } bytes = {.roles = pair->roles};
     if (pair->result < dump->n_results) bytes.result = dump->results[pair->result];
     if (pair->job < dump->n_jobs) bytes.job = dump->jobs[pair->job];
-    for (unsigned left = pair->roles; left; left &= left - 1) bytes.at[__builtin_ctz(left)] = pair->at[__builtin_ctz(left)];
-    return (struct pm_view_row){.content = pm_view_hash(pm_slice(&bytes, sizeof bytes)), .result = (int64_t)pair->result, .job = pair->job};
+    for (unsigned left = pair->roles; left; left &= left - 1)
+        bytes.at[__builtin_ctz(left)] = pair->at[__builtin_ctz(left)];
+    return (struct pm_view_row){
+        .content = pm_view_hash(pm_slice(&bytes, sizeof bytes)), .result = (int64_t)pair->result, .job = pair->job};
 }

@@ -1,5 +1,6 @@
-/* views.h: the views of the index, each with a dump of its logical rows: over names, times and values, never over an index's own numbers. Two indexes of one set of events dump the same rows,
- * in whatever order; that is what verify compares. One file a view, one table (views.c). */
+/* views.h: the views of the index, each with a dump of its logical rows: over names, times and values, never over an
+ * index's own numbers. Two indexes of one set of events dump the same rows, in whatever order; that is what verify
+ * compares. One file a view, one table (views.c). */
 #ifndef PM_CONSUMER_VIEWS_H
 #define PM_CONSUMER_VIEWS_H
 
