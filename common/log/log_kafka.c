@@ -2,7 +2,8 @@
  *
  * Up to two clients a handle: `ask` (metadata, watermarks, admin: a consumer that reads nothing, so that its questions never wait behind a fetch) and either a
  * reader (assign() with explicit offsets, one queue) or a producer. librdkafka's own threads are never entered: errors, logs and delivery reports are queued and
- * served from our calls, on the caller's thread. One thread is ours: the waker, for libraries without fetch.queue.backoff.ms (below).
+ * served from our calls, on the caller's thread. One thread is ours: the waker
+ * (log_kafka_waker.h), for libraries without fetch.queue.backoff.ms.
  *
  * A partition of a reader:
  *   unsought -> delivering   kafka_seek
@@ -23,27 +24,16 @@
 #include "common/base/time.h"
 #include "common/log/log_impl.h"
 #include "common/log/log_kafka_conf.h"
+#include "common/log/log_kafka_waker.h"
 
 #define STASH_MAX 1024           /* messages taken from the library at once */
 #define APPENDS_A_POLL 256       /* delivery reports are served this often */
-#define WAKE_EVERY_MS 5          /* measured best: README.md */
 #define WAKE_ASK_MS 1000         /* one question of the waker waits this long at most */
 #define VERIFY_MS 3000           /* is the topic really gone? */
 
 struct kafka_partition {
     int64_t position; /* the next offset that poll delivers; -1: unsought */
     bool assigned, delivering, at_end;
-};
-
-/* librdkafka < 2.2.0 stops fetching for a whole second when its queue was full; a question to the partition's leader wakes that thread. */
-struct waker {
-    pthread_t thread;
-    bool wanted, runs;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool stop;       /* under lock */
-    int n_behind;    /* under lock */
-    atomic_bool behind[PM_LOG_PARTITIONS_MAX];
 };
 
 struct kafka_log {
@@ -55,6 +45,7 @@ struct kafka_log {
     char reason[512];  /* the last thing the library said about a connection */
     bool refused;      /* ... and that it was a refused login */
     bool topic_suspect; /* ... or that the topic may be gone */
+    bool lost;          /* a partition was taken away while it was read */
     rd_kafka_t *ask, *client; /* client: reader or producer, NULL for ADMIN */
     rd_kafka_topic_t *ask_topic, *client_topic;
 
@@ -65,7 +56,7 @@ struct kafka_log {
     rd_kafka_message_t *stash[STASH_MAX];
     size_t stash_at, stash_n;
     bool gone; /* the whole log is faulted */
-    struct waker waker;
+    struct pm_kafka_waker waker;
 
     /* appending */
     uint64_t handed, failed;
@@ -146,6 +137,7 @@ static void error_cb(rd_kafka_t *rk, int code, const char *text, void *opaque)
         snprintf(log->fatal, sizeof log->fatal, "%s: %s", rd_kafka_err2str(e), fatal);
     }
     if (is_no_topic(e)) log->topic_suspect = true;
+    if (e == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) log->lost = true;
     if (e == RD_KAFKA_RESP_ERR__AUTHENTICATION) log->refused = true;
     if (e != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !log->reason[0]) snprintf(log->reason, sizeof log->reason, "%s", text);
     diag(log, is_away(e) ? 4 : 3, text);
@@ -232,6 +224,19 @@ static void client_destroy(rd_kafka_t *rk)
     if (rk) rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); /* nothing to leave: no group was joined */
 }
 
+static void *destroy_run(void *rk)
+{
+    client_destroy(rk);
+    return NULL;
+}
+
+/* A reader whose topic was deleted: librdkafka 2.0.2 never comes back from its end (2.15.1 does), so nobody waits for it. No callback runs: nobody polls. */
+static void client_abandon(rd_kafka_t *rk)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, destroy_run, rk) == 0) pthread_detach(thread);
+}
+
 /* ---- metadata ---- */
 
 /* Asks until the topic's partitions are known, `until` has passed, or the answer is final. In slices, so that a refused login ends it at once. */
@@ -315,8 +320,7 @@ static int handle_new(const char *rest, const struct pm_log_options *options, st
     log->timeout_ms = options->timeout_ms;
     log->diag = options->diag;
     log->diag_arg = options->diag_arg;
-    pthread_mutex_init(&log->waker.lock, NULL);
-    pthread_cond_init(&log->waker.changed, NULL);
+    pm_kafka_waker_init(&log->waker);
     size_t size = strlen(brokers) + strlen(topic) + sizeof "kafka:///";
     log->base.url = pm_malloc(size);
     snprintf(log->base.url, size, "kafka://%s/%s", brokers, topic);
@@ -339,15 +343,7 @@ static void handle_free(struct kafka_log *log)
     kafka_close(&log->base);
 }
 
-static bool library_knows(const char *property)
-{
-    char value[8];
-    size_t size = sizeof value;
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    bool knows = rd_kafka_conf_get(conf, property, value, &size) == RD_KAFKA_CONF_OK;
-    rd_kafka_conf_destroy(conf);
-    return knows;
-}
+static void reader_start(struct kafka_log *log);
 
 static int open_client(struct kafka_log *log, const struct pm_log_options *options, struct pm_error *err)
 {
@@ -358,9 +354,7 @@ static int open_client(struct kafka_log *log, const struct pm_log_options *optio
         return PM_OK;
     }
     PM_TRY(client_new(log, options, PM_KAFKA_READ, &log->client, err));
-    rd_kafka_poll_set_consumer(log->client); /* errors and logs come with the messages */
-    log->queue = rd_kafka_queue_get_consumer(log->client);
-    log->waker.wanted = !library_knows("fetch.queue.backoff.ms");
+    reader_start(log);
     return PM_OK;
 }
 
@@ -382,23 +376,22 @@ static int kafka_open(const char *rest, const struct pm_log_options *options, st
     return PM_OK;
 }
 
-static void waker_stop(struct waker *waker);
-
 static void kafka_close(struct pm_log *base)
 {
     struct kafka_log *log = self(base);
-    waker_stop(&log->waker);
+    pm_kafka_waker_stop(&log->waker);
     for (size_t i = log->stash_at; i < log->stash_n; i++) rd_kafka_message_destroy(log->stash[i]);
     if (log->client_topic) {
         rd_kafka_purge(log->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
         rd_kafka_topic_destroy(log->client_topic);
     }
     if (log->queue) rd_kafka_queue_destroy(log->queue);
-    client_destroy(log->client);
+    if (log->lost)
+        client_abandon(log->client);
+    else
+        client_destroy(log->client);
     if (log->ask_topic) rd_kafka_topic_destroy(log->ask_topic);
     client_destroy(log->ask);
-    pthread_mutex_destroy(&log->waker.lock);
-    pthread_cond_destroy(&log->waker.changed);
     free(log->partitions);
     free(log->brokers);
     free(log->topic);
@@ -490,61 +483,34 @@ static int kafka_flush(struct pm_log *base, struct pm_error *err)
                         log->topic, rd_kafka_err2str(log->failed_first), log->failed_bytes, remedy(log->failed_first));
 }
 
-/* ---- the waker ---- */
+/* ---- reading ---- */
 
-static int32_t next_behind(struct waker *waker, int32_t after)
-{
-    for (int32_t i = 1; i <= PM_LOG_PARTITIONS_MAX; i++) {
-        int32_t p = (after + i) % PM_LOG_PARTITIONS_MAX;
-        if (atomic_load_explicit(&waker->behind[p], memory_order_relaxed)) return p;
-    }
-    return -1;
-}
-
-/* Asks leaders in turn while some partition is behind its end. Touches nothing of the handle but its client, topic and waker. */
-static void *waker_run(void *arg)
+/* The waker's question: it touches nothing of the handle but its client and topic's name. */
+static void wake(void *arg, int32_t partition)
 {
     struct kafka_log *log = arg;
-    struct waker *waker = &log->waker;
-    int32_t partition = 0;
-    for (;;) {
-        pthread_mutex_lock(&waker->lock);
-        while (!waker->stop && waker->n_behind == 0) pthread_cond_wait(&waker->changed, &waker->lock);
-        bool stop = waker->stop;
-        pthread_mutex_unlock(&waker->lock);
-        if (stop) return NULL;
-        nanosleep(&(struct timespec){.tv_nsec = WAKE_EVERY_MS * 1000000L}, NULL);
-        int32_t next = next_behind(waker, partition);
-        int64_t first, end;
-        if (next < 0) continue;
-        partition = next;
-        (void)rd_kafka_query_watermark_offsets(log->client, log->topic, partition, &first, &end, WAKE_ASK_MS);
-    }
+    int64_t first, next;
+    (void)rd_kafka_query_watermark_offsets(log->client, log->topic, partition, &first, &next, WAKE_ASK_MS);
 }
 
-static void set_behind(struct kafka_log *log, int32_t partition, bool behind)
+static bool library_knows(const char *property)
 {
-    struct waker *waker = &log->waker;
-    if (!waker->wanted || atomic_load(&waker->behind[partition]) == behind) return;
-    atomic_store(&waker->behind[partition], behind);
-    pthread_mutex_lock(&waker->lock);
-    waker->n_behind += behind ? 1 : -1;
-    pthread_cond_signal(&waker->changed);
-    pthread_mutex_unlock(&waker->lock);
-    if (!waker->runs) waker->runs = pthread_create(&waker->thread, NULL, waker_run, log) == 0; /* without it: slower, not wrong */
+    char value[8];
+    size_t size = sizeof value;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    bool knows = rd_kafka_conf_get(conf, property, value, &size) == RD_KAFKA_CONF_OK;
+    rd_kafka_conf_destroy(conf);
+    return knows;
 }
 
-static void waker_stop(struct waker *waker)
+static void reader_start(struct kafka_log *log)
 {
-    if (!waker->runs) return;
-    pthread_mutex_lock(&waker->lock);
-    waker->stop = true;
-    pthread_cond_signal(&waker->changed);
-    pthread_mutex_unlock(&waker->lock);
-    pthread_join(waker->thread, NULL);
+    rd_kafka_poll_set_consumer(log->client); /* errors and logs come with the messages */
+    log->queue = rd_kafka_queue_get_consumer(log->client);
+    if (library_knows("fetch.queue.backoff.ms")) return;
+    log->waker.ask = wake;
+    log->waker.arg = log;
 }
-
-/* ---- reading ---- */
 
 static int64_t kafka_position(const struct pm_log *base, int32_t partition)
 {
@@ -576,7 +542,7 @@ static rd_kafka_error_t *assign(struct kafka_log *log, int32_t partition, int64_
 static void unassign(struct kafka_log *log, int32_t partition)
 {
     struct kafka_partition *p = &log->partitions[partition];
-    set_behind(log, partition, false);
+    pm_kafka_waker_set(&log->waker, partition, false);
     if (!p->assigned) return;
     rd_kafka_error_t *e = assign(log, partition, RD_KAFKA_OFFSET_INVALID, false);
     if (e) rd_kafka_error_destroy(e);
@@ -610,7 +576,7 @@ static int kafka_seek(struct pm_log *base, int32_t partition, int64_t offset, st
     }
     log->partitions[partition] = (struct kafka_partition){.position = offset, .assigned = true, .delivering = true};
     log->gone = false;
-    set_behind(log, partition, true);
+    pm_kafka_waker_set(&log->waker, partition, true);
     return PM_OK;
 }
 
@@ -675,14 +641,14 @@ static bool take(struct kafka_log *log, struct kafka_batch *batch)
         moved = message->offset > p->position;
         if (moved) p->position = message->offset;
         p->at_end = true;
-        set_behind(log, message->partition, false);
+        pm_kafka_waker_set(&log->waker, message->partition, false);
     } else if (p && message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         partition_fault(log, batch, message);
     } else if (p && message->offset >= p->position) { /* what is below was delivered already */
         p->position = message->offset + 1;
         if (p->at_end) {
             p->at_end = false;
-            set_behind(log, message->partition, true);
+            pm_kafka_waker_set(&log->waker, message->partition, true);
         }
         batch_add(batch, message);
         return false;
@@ -894,10 +860,7 @@ const char *pm_log_client_version(void)
 static void each_pair(const char **pairs, size_t n, void (*each)(void *arg, const char *name, const char *value), void *arg)
 {
     for (size_t i = 0; i + 1 < n; i += 2) {
-        size_t len = strlen(pairs[i]);
-        bool pointer = (len > 3 && strcmp(pairs[i] + len - 3, "_cb") == 0) || strstr(pairs[i], "opaque") || strcmp(pairs[i], "default_topic_conf") == 0 ||
-                       strcmp(pairs[i], "interceptors") == 0;
-        if (pointer) continue;
+        if (!pm_kafka_property_is_text(pairs[i])) continue;
         bool masked = pairs[i + 1] && pairs[i + 1][0] && pm_kafka_property_is_secret(pairs[i]);
         each(arg, pairs[i], masked ? "********" : pairs[i + 1] ? pairs[i + 1] : "");
     }

@@ -107,6 +107,13 @@ int pm_kafka_property_check(const char *name, const char *value, struct pm_error
     return PM_OK;
 }
 
+bool pm_kafka_property_is_text(const char *name)
+{
+    size_t len = strlen(name);
+    return !(len > 3 && strcmp(name + len - 3, "_cb") == 0) && !strstr(name, "opaque") && strcmp(name, "default_topic_conf") != 0 &&
+           strcmp(name, "interceptors") != 0;
+}
+
 bool pm_kafka_property_is_secret(const char *name)
 {
     static const char *const parts[] = {"password", "secret", "key.pem", "ssl.key", "oauthbearer.config", "jaas", "token"};

@@ -23,6 +23,8 @@ extern const size_t pm_kafka_n_defaults;
 bool pm_kafka_property_is_ours(const char *name);
 /* PM_EUSAGE for a property that correctness rests on, with a value that breaks it. */
 int pm_kafka_property_check(const char *name, const char *value, struct pm_error *err) PM_MUST_CHECK;
+/* False for what a dump shows as an address: callbacks and other objects of the program. */
+bool pm_kafka_property_is_text(const char *name);
 bool pm_kafka_property_is_secret(const char *name);
 
 /* What a new topic gets; ends with a NULL name. */
