@@ -127,6 +127,8 @@ static void print_ingest(struct ingest *g, double seconds)
     printf(
         "\"seconds\":%.4f,\"events_per_s\":%.0f,\"slowest_batch_s\":%.4f,\"reader_cpu_s\":%.4f,\"writer_cpu_s\":%.4f,",
         seconds, (double)g->records / seconds, slowest, g->reader_cpu_s, g->cpu_s - g->reader_cpu_s);
+    printf("\"moved\":%" PRIu64 ",",
+           pm_runs_entries(&g->writer->runs[PM_RUN_MOVES])); /* results first met by their reuse */
     printf("\"index_bytes\":%" PRIu64 ",\"written_bytes\":%llu,\"rss_mb\":%.1f,\"tenths\":[",
            pm_kv_file_bytes(g->writer->kv), (unsigned long long)usage.ru_oublock * 512, (double)usage.ru_maxrss / 1024);
     for (int i = 0; i < TENTHS; i++) {
