@@ -350,6 +350,13 @@ static int duplicate_key(struct pm_slice key, struct pm_error *err)
     return pm_error_set(err, PM_EINVALID, "duplicate key \"%.*s\"", (int)(key.len > 200 ? 200 : key.len), key.ptr);
 }
 
+/* Writes a string that was read from `written` (quotes and escapes included). */
+static void put_again(struct pm_buf *out, struct pm_slice text, struct pm_slice written)
+{
+    if (text.len + 2 == written.len) pm_buf_slice_add(out, written); /* had no escapes */
+    else pm_json_put_string(out, text);
+}
+
 static int compact_object(struct pm_json *in, struct pm_buf *out, struct pm_error *err)
 {
     struct pm_json_keys keys;
@@ -368,7 +375,7 @@ static int compact_object(struct pm_json *in, struct pm_buf *out, struct pm_erro
         if (!pm_json_keys_add(&keys, key, in->arena)) return duplicate_key(key, err);
         if (out) {
             if (!first) pm_buf_byte(out, ',');
-            pm_buf_bytes(out, begin, (size_t)(in->at - begin)); /* as written, escapes and all */
+            put_again(out, key, pm_slice(begin, (size_t)(in->at - begin)));
             pm_buf_byte(out, ':');
         }
         skip_blanks(in);
@@ -405,7 +412,10 @@ int pm_json_read_compact(struct pm_json *in, struct pm_buf *out,
     switch (kind) {
     case PM_JSON_OBJECT: return compact_object(in, out, err);
     case PM_JSON_ARRAY: return compact_array(in, out, err);
-    case PM_JSON_STRING: PM_TRY(pm_json_read_string(in, &text, err)); break;
+    case PM_JSON_STRING:
+        PM_TRY(pm_json_read_string(in, &text, err));
+        if (out) put_again(out, text, pm_slice(begin, (size_t)(in->at - begin)));
+        return PM_OK;
     case PM_JSON_NUMBER: PM_TRY(pm_json_read_number(in, &text, &ignored, err)); break;
     case PM_JSON_BOOL: PM_TRY(pm_json_read_bool(in, &ignored, err)); break;
     case PM_JSON_NULL: PM_TRY(pm_json_read_null(in, err)); break;

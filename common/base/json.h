@@ -68,8 +68,9 @@ int pm_json_read_number(struct pm_json *in, struct pm_slice *ret, bool *ret_inte
                         struct pm_error *err) PM_MUST_CHECK;
 int pm_json_read_bool(struct pm_json *in, bool *ret, struct pm_error *err) PM_MUST_CHECK;
 int pm_json_read_null(struct pm_json *in, struct pm_error *err) PM_MUST_CHECK;
-/* Any value, checked wholly (duplicate keys too), appended to `out` without blanks outside strings; keys' order,
- * numbers' and strings' text stay. `out` NULL: only checked. On an error `out` may hold a part. */
+/* Any value, checked wholly (duplicate keys too), appended to `out` without blanks outside strings; keys' order
+ * and numbers' text stay, strings get the fewest escapes. `out` NULL: only checked. On an error `out` may hold a
+ * part. */
 int pm_json_read_compact(struct pm_json *in, struct pm_buf *out, struct pm_error *err) PM_MUST_CHECK;
 /* Sets *err to `... at byte offset N: expected EXPECTED, found ...` for the place of the cursor. */
 int pm_json_expected(const struct pm_json *in, const char *expected, struct pm_error *err);

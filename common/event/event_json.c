@@ -306,7 +306,8 @@ static int read_object(struct reader *r, const char *field, struct pm_slice *ret
     int rc = pm_json_read_compact(&r->in, r->scratch, r->err);
     if (rc != PM_OK) return pm_error_wrap(r->err, rc, "%s", field);
     struct pm_slice as_given = pm_slice(begin, (size_t)(r->in.at - begin));
-    *ret = as_given.len == r->scratch->len ? as_given : pm_arena_copy(r->arena, pm_buf_slice(r->scratch));
+    struct pm_slice compact = pm_buf_slice(r->scratch);
+    *ret = pm_slice_eq(as_given, compact) ? as_given : pm_arena_copy(r->arena, compact);
     return PM_OK;
 }
 

@@ -24,6 +24,9 @@ JOB_NAMES = ["job-1", "job-10", "job-2", "Job_A", "Job_B", "müller/run 7", "j",
 PATH_NAMES = ["token/v1/sims/aaaa/e7/8d/params_66157bd2/seed_42", "token/v1/sims/aaaa/e7/8d/params_66157bd2/seed_421", "a", "a/b", "a/bc",
               "a/b/c", "token/v1/aggs/aaaa/target_t/agg_1", "token/v1/aggs/aaaa/target_t/agg_2", "größe/日本/😀", "with space/and,comma",
               "p/" + "x" * 1022, "...", "a/..b", "quote\"/back\\slash", "Z/upper", "token/v1/sims/bbbb/seed_1"]
+RESULT_FIELDS = ("result", "kind", "schema", "schema_version", "bundle_ref", "bundle_digest", "model_digest", "entrypoint", "param_id", "params",
+                 "seed", "target", "target_digest", "aggregation_id")
+TWIN_FIELDS = (RESULT_FIELDS, (*RESULT_FIELDS, "loss", "n_replicates", "outputs"))  # of a failure, of the others
 
 
 class Generator:
@@ -133,6 +136,15 @@ class Generator:
                                      "JobSubmitted", "JobStatusChanged"), (8, 8, 3, 2, 2, 2, 2, 3))[0]
         return getattr(self, "_" + type_)(path)
 
+    def twin(self, event):
+        """Another event that says the same of the same result: another job, time, perhaps type. Most real events are such."""
+        type_ = self.pick(("ResultComputed", "ResultReused", "ResultReused", "ResultFailed", "ResultDiscovered", event["type"]))
+        kept = {key: value for key, value in event.items() if key in TWIN_FIELDS[type_ != "ResultFailed"]}
+        other = {**self._common(type_, job=type_ != "ResultDiscovered"), **kept}
+        if type_ == "ResultFailed":
+            other["error"] = {"type": "E", "message": "", "retryable": True}
+        return other
+
     def _ResultComputed(self, path):
         return {**self._common("ResultComputed"), **self._result_fields(path), **self._found(path)}
 
@@ -197,7 +209,10 @@ class Generator:
 def world(seed):
     """Event lines of one world; the same seed gives the same lines."""
     generator = Generator(seed)
-    events = [generator.event() for _ in range(generator.random.randint(10, 90))]
+    events = []
+    for _ in range(generator.random.randint(10, 90)):
+        known = [event for event in events if "kind" in event]
+        events.append(generator.twin(generator.pick(known)) if known and generator.chance(0.3) else generator.event())
     if generator.wide:
         for path in generator.paths:
             if generator.chance(0.7):
@@ -219,5 +234,8 @@ def large_world(seed, n_events=6000, n_paths=1800, n_jobs=9):
     generator.with_ids = True
     generator.stray = 0.02
     makers = (generator._ResultComputed, generator._ResultReused, generator._ResultReused, generator._ResultFailed, generator._ResultDiscovered)
-    events = [generator.pick(makers)(generator.pick(generator.paths)) for _ in range(n_events)]
+    events = []
+    for number in range(n_events):
+        again = number and generator.chance(0.5)
+        events.append(generator.twin(generator.pick(events)) if again else generator.pick(makers)(generator.pick(generator.paths)))
     return events + [generator.event() for _ in range(n_events // 100)]

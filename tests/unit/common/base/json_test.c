@@ -41,7 +41,7 @@ static const struct {
     {" \t\r\n[ 1 , 2 ] \n", "[1,2]"},
     {"{ \"b\" : { \"x\" : [ true , false , null ] } , \"a\" : \" sp ace \" }",
      "{\"b\":{\"x\":[true,false,null]},\"a\":\" sp ace \"}"},
-    {"\"\\u00e9\\/\\ud83e\\udda0\\n\"", NULL},
+    {"\"\\u00e9\\/\\ud83e\\udda0\\n\"", "\"é/🦠\\n\""},
     {"\"a string of more than sixteen bytes, with \\\" and \\\\ in it, and then some more text\"", NULL},
     {"\"\x7f\"", NULL},
     {"{\"\":1,\" \":2}", NULL},

@@ -109,7 +109,7 @@ Test(event_json, every_event_of_the_week_comes_back)
     ",\"loss\":4245068.166666667,\"n_replicates\":3,\"task_id\":\"t1\",\"outputs\":[{\"name\":\"o\",\"size\":" \
     "9007199254740993,\"checksum\":\"c\"}],"                                                                   \
     "\"inputs\":[\"a/b\",\"c\"],\"input_task_ids\":[\"x\",\"\"],\"replicate_losses\":[1.0,-0.0,1e-05],"        \
-    "\"diagnostics\":{\"z\":1.50,\"a\":[\"\\u00e9\"]},\"duration_us\":0,\"env_digest\":\"e\"}"
+    "\"diagnostics\":{\"z\":1.50,\"a\":[\"é\"]},\"duration_us\":0,\"env_digest\":\"e\"}"
 
 static const char *const whole[] = {
     HEAD("ResultComputed", JOB) RESULT CARRIED,
