@@ -18,6 +18,9 @@
 #include "common/event/codec.h"
 #include "common/log/log.h"
 
+#define BIG_JOB_MAX 10000000
+#define LOG_TIMEOUT_MS 60000
+
 struct sink {
     struct pm_log *log;
     struct pm_codec *codec;
@@ -110,75 +113,92 @@ static void make_big_job(struct synth *s, struct sink *k, uint32_t n)
     put(k, &ev);
 }
 
-static const char usage[] =
-    "usage: generate [--seed N] [--events N] [--big-job N] [--partitions N] [--brief] (--log URL | --ndjson FILE)\n";
+struct options {
+    const char *url, *path;
+    uint64_t seed, events, big, partitions;
+    bool brief;
+};
+
+static bool parse(int argc, char **argv, struct options *o)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--brief") == 0) {
+            o->brief = true;
+            continue;
+        }
+        const char *name = argv[i], *value = i + 1 < argc ? argv[++i] : NULL;
+        uint64_t number = 0;
+        bool numeric = value && pm_u64_parse(pm_slice_cstr(value), &number);
+        if (value && strcmp(name, "--log") == 0) o->url = value;
+        else if (value && strcmp(name, "--ndjson") == 0) o->path = value;
+        else if (numeric && strcmp(name, "--seed") == 0) o->seed = number;
+        else if (numeric && strcmp(name, "--events") == 0) o->events = number;
+        else if (numeric && strcmp(name, "--big-job") == 0) o->big = number;
+        else if (numeric && strcmp(name, "--partitions") == 0) o->partitions = number;
+        else return false;
+    }
+    o->events -= o->events % SYNTH_JOB_RESULTS;
+    return !o->url != !o->path && o->events > 0 && o->big <= BIG_JOB_MAX && o->partitions <= PM_LOG_PARTITIONS_MAX;
+}
+
+static void open_sink(struct sink *k, const struct options *o)
+{
+    struct pm_error err;
+    k->brief = o->brief;
+    if (o->path) {
+        k->file = fopen(o->path, "w");
+        if (k->file) return;
+        perror(o->path);
+        exit(1);
+    }
+    struct pm_codec_options codec = {0};
+    struct pm_log_options log = {.mode = PM_LOG_ADMIN, .timeout_ms = LOG_TIMEOUT_MS};
+    if (o->partitions) must(pm_log_create(o->url, &log, (int)o->partitions, &err), &err);
+    log.mode = PM_LOG_APPEND;
+    must(pm_codec_open(&codec, &k->codec, &err), &err);
+    must(pm_log_open(o->url, &log, &k->log, &err), &err);
+}
+
+static void finish_sink(struct sink *k)
+{
+    struct pm_error err;
+    if (k->log) must(pm_log_flush(k->log, &err), &err);
+    if (k->file && fclose(k->file) != 0) {
+        perror("generate");
+        exit(1);
+    }
+}
 
 int main(int argc, char **argv)
 {
-    struct synth *s = pm_calloc(1, sizeof *s);
+    struct options o = {.seed = 1, .events = 1000000};
     struct sink k = {0};
-    const char *url = NULL, *path = NULL;
-    uint64_t big = 0, partitions = 0;
-    struct pm_error err;
-    s->seed = 1;
-    s->results = 1000000;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--brief") == 0) {
-            s->brief = true;
-            continue;
-        }
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (value && strcmp(argv[i], "--log") == 0) url = value;
-        else if (value && strcmp(argv[i], "--ndjson") == 0) path = value;
-        else if (value && strcmp(argv[i], "--seed") == 0) s->seed = strtoull(value, NULL, 10);
-        else if (value && strcmp(argv[i], "--events") == 0) s->results = strtoull(value, NULL, 10);
-        else if (value && strcmp(argv[i], "--big-job") == 0) big = strtoull(value, NULL, 10);
-        else if (value && strcmp(argv[i], "--partitions") == 0) partitions = strtoull(value, NULL, 10);
-        else url = path = NULL, i = argc;
-        i++;
-    }
-    s->results -= s->results % SYNTH_JOB_RESULTS;
-    if (!url == !path || s->results == 0 || big > 10000000) {
-        fputs(usage, stderr);
+    if (!parse(argc, argv, &o)) {
+        fputs("usage: generate [--seed N] [--events N] [--big-job N] [--partitions N] [--brief] (--log URL | --ndjson "
+              "FILE)\n",
+              stderr);
         return 2;
     }
-    k.brief = s->brief;
-    if (path) {
-        k.file = fopen(path, "w");
-        if (!k.file) {
-            perror(path);
-            return 1;
-        }
-    } else {
-        struct pm_codec_options codec = {0};
-        struct pm_log_options options = {.mode = PM_LOG_ADMIN, .timeout_ms = 60000};
-        if (partitions) must(pm_log_create(url, &options, (int)partitions, &err), &err);
-        options.mode = PM_LOG_APPEND;
-        must(pm_codec_open(&codec, &k.codec, &err), &err);
-        must(pm_log_open(url, &options, &k.log, &err), &err);
-    }
+    struct synth *s = pm_calloc(1, sizeof *s);
+    s->seed = o.seed;
+    s->results = o.events;
+    s->brief = o.brief;
+    open_sink(&k, &o);
     int64_t begin = pm_time_monotonic_us();
-    if (big) {
-        make_big_job(s, &k, (uint32_t)big);
-    } else {
-        uint32_t jobs = synth_jobs(s);
-        for (uint32_t job = 0; job < jobs; job += SYNTH_ACTIVE)
-            make_group(s, &k, job, jobs - job < SYNTH_ACTIVE ? jobs - job : SYNTH_ACTIVE);
+    uint32_t jobs = o.big ? 1 : synth_jobs(s);
+    if (o.big) make_big_job(s, &k, (uint32_t)o.big);
+    for (uint32_t job = 0; !o.big && job < jobs; job += SYNTH_ACTIVE) {
+        make_group(s, &k, job, jobs - job < SYNTH_ACTIVE ? jobs - job : SYNTH_ACTIVE);
     }
-    if (k.log) must(pm_log_flush(k.log, &err), &err);
-    if (k.file && fclose(k.file) != 0) {
-        perror(path);
-        return 1;
-    }
+    finish_sink(&k);
     double seconds = (double)(pm_time_monotonic_us() - begin) / 1e6;
+    printf("{\"seed\":%" PRIu64 ",\"events\":%" PRIu64 ",\"jobs\":%u,\"bytes\":%" PRIu64
+           ",\"bytes_per_event\":%.1f,\"seconds\":%.3f,\"events_per_s\":%.0f}\n",
+           s->seed, k.events, jobs, k.bytes, (double)k.bytes / (double)k.events, seconds, (double)k.events / seconds);
     pm_log_close(k.log);
     pm_codec_close(k.codec);
     pm_buf_release(&k.buf);
     pm_arena_release(&s->arena);
-    printf("{\"seed\":%" PRIu64 ",\"events\":%" PRIu64 ",\"jobs\":%u,\"bytes\":%" PRIu64
-           ",\"bytes_per_event\":%.1f,\"seconds\":%.3f,\"events_per_s\":%.0f}\n",
-           s->seed, k.events, big ? 1 : synth_jobs(s), k.bytes, (double)k.bytes / (double)k.events, seconds,
-           (double)k.events / seconds);
     free(s);
     return 0;
 }

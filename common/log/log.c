@@ -1,4 +1,5 @@
-/* log.c: from a URL to an implementation, and what is the same for all of them: defaults, checks of arguments, batches. Thread rule as in log.h. */
+/* log.c: from a URL to an implementation, and what is the same for all of them: defaults, checks of arguments, batches.
+ * Thread rule as in log.h. */
 #include "common/log/log_impl.h"
 
 #include <inttypes.h>
@@ -18,7 +19,8 @@ static int find(const char *url, const struct pm_log_ops **ret, const char **ret
         *ret_rest = url + n;
         return PM_OK;
     }
-    return pm_error_set(err, PM_EUSAGE, "\"%s\" is not a log: it is written kafka://HOST:PORT[,HOST:PORT...]/TOPIC or local:DIR", url);
+    return pm_error_set(err, PM_EUSAGE,
+                        "\"%s\" is not a log: it is written kafka://HOST:PORT[,HOST:PORT...]/TOPIC or local:DIR", url);
 }
 
 static struct pm_log_options with_defaults(const struct pm_log_options *options)
@@ -63,11 +65,13 @@ int pm_log_create(const char *url, const struct pm_log_options *options, int n_p
     return ops->create(rest, &o, n_partitions, err);
 }
 
-int pm_log_append(struct pm_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms, struct pm_error *err)
+int pm_log_append(struct pm_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
+                  struct pm_error *err)
 {
     PM_CHECK(log->mode == PM_LOG_APPEND);
     if (key.len + value.len > PM_LOG_RECORD_BYTES_MAX)
-        return pm_error_set(err, PM_ELIMIT, "record of %zu bytes: a record holds at most %d", key.len + value.len, PM_LOG_RECORD_BYTES_MAX);
+        return pm_error_set(err, PM_ELIMIT, "record of %zu bytes: a record holds at most %d", key.len + value.len,
+                            PM_LOG_RECORD_BYTES_MAX);
     return log->ops->append(log, key, value, timestamp_ms, err);
 }
 
@@ -79,7 +83,10 @@ int pm_log_flush(struct pm_log *log, struct pm_error *err)
 
 uint64_t pm_log_acknowledged(const struct pm_log *log) { return log->acknowledged; }
 
-int pm_log_partitions(struct pm_log *log, int32_t *ret_count, struct pm_error *err) { return log->ops->partitions(log, ret_count, err); }
+int pm_log_partitions(struct pm_log *log, int32_t *ret_count, struct pm_error *err)
+{
+    return log->ops->partitions(log, ret_count, err);
+}
 
 int pm_log_offsets(struct pm_log *log, int32_t partition, int64_t *ret_first, int64_t *ret_next, struct pm_error *err)
 {
@@ -93,7 +100,8 @@ int pm_log_seek(struct pm_log *log, int32_t partition, int64_t offset, struct pm
     return log->ops->seek(log, partition, offset, err);
 }
 
-int pm_log_poll(struct pm_log *log, size_t n_max, size_t bytes_max, int timeout_ms, struct pm_log_batch *ret, struct pm_error *err)
+int pm_log_poll(struct pm_log *log, size_t n_max, size_t bytes_max, int timeout_ms, struct pm_log_batch *ret,
+                struct pm_error *err)
 {
     PM_CHECK(log->mode == PM_LOG_READ && n_max > 0);
     return log->ops->poll(log, n_max, bytes_max, timeout_ms, ret, err);
@@ -104,7 +112,8 @@ int64_t pm_log_position(const struct pm_log *log, int32_t partition) { return lo
 const char *pm_log_identity(const struct pm_log *log) { return log->identity; }
 const char *pm_log_url(const struct pm_log *log) { return log->url; }
 
-int pm_log_settings(struct pm_log *log, void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
+int pm_log_settings(struct pm_log *log,
+                    void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
                     struct pm_error *err)
 {
     return log->ops->settings(log, each, arg, err);
@@ -160,17 +169,17 @@ void pm_log_batch_lists_free(struct pm_log_batch_owner *owner)
 int pm_log_out_of_range(struct pm_error *err, int32_t partition, int64_t wanted, int64_t first, int64_t next)
 {
     char held[96];
-    if (first < next)
-        snprintf(held, sizeof held, "holds offsets %" PRId64 "..%" PRId64, first, next - 1);
-    else
-        snprintf(held, sizeof held, "holds no record (its next offset is %" PRId64 ")", next);
+    if (first < next) snprintf(held, sizeof held, "holds offsets %" PRId64 "..%" PRId64, first, next - 1);
+    else snprintf(held, sizeof held, "holds no record (its next offset is %" PRId64 ")", next);
     if (wanted < first)
         return pm_error_set(err, PM_ELOG,
-                            "partition %" PRId32 ": offset %" PRId64 " is out of range: the log %s; records %" PRId64 "..%" PRId64
+                            "partition %" PRId32 ": offset %" PRId64 " is out of range: the log %s; records %" PRId64
+                            "..%" PRId64
                             " are gone: restore them, or run \"provmat rebuild\" to make an index from what is left",
                             partition, wanted, held, wanted, first - 1);
     return pm_error_set(err, PM_ELOG,
-                        "partition %" PRId32 ": offset %" PRId64 " is out of range: the log %s; it was cut or made anew: see \"provmat log info\", "
+                        "partition %" PRId32 ": offset %" PRId64
+                        " is out of range: the log %s; it was cut or made anew: see \"provmat log info\", "
                         "then run \"provmat rebuild\" to make an index from this log",
                         partition, wanted, held);
 }

@@ -27,7 +27,10 @@ struct pm_log_options {
     enum pm_log_mode mode;
     const struct pm_log_property *properties; /* ignored by local and memory */
     size_t n_properties;
-    int timeout_ms; /* how long open, offsets and flush may wait for a broker; 0: 10,000 */
+    /* How long open, offsets and settings may wait for a broker; 0: 10,000. Append and flush wait so long since the
+     * last acknowledgement, but for timeouts of 10,000 to 30,000 (and 0): 30,000, which outlasts the restart of a
+     * killed broker. */
+    int timeout_ms;
     /* Diagnostics of the client library (connection lost, retried ...), from the handle's own calls; NULL: dropped. */
     void (*diag)(void *arg, int level, const char *text);
     void *diag_arg;
@@ -62,7 +65,8 @@ struct pm_log_batch {
  * cannot be reached: PM_ELOGAWAY within timeout_ms. */
 int pm_log_open(const char *url, const struct pm_log_options *options, struct pm_log **ret,
                 struct pm_error *err) PM_MUST_CHECK;
-void pm_log_close(struct pm_log *log); /* no flush: what was not flushed may be lost */
+void pm_log_close(struct pm_log *log); /* no flush: what was not flushed may be lost. Every batch must have been
+                                          released. NULL is fine */
 
 /* Makes the log: a topic with cleanup.policy=delete, retention.ms=-1, retention.bytes=-1, or a local directory. PM_ELOG
  * when it exists already (the text says so). n_partitions 0: 1 for local, the broker's default (num.partitions) for

@@ -1,15 +1,18 @@
-/* log_kafka.c: the log as a Kafka topic; the only file that includes librdkafka. What needs no library is in log_kafka_conf.c.
+/* log_kafka.c: the log as a Kafka topic; the only file that includes librdkafka. What needs no library is in
+ * log_kafka_conf.c.
  *
- * Up to two clients a handle: `ask` (metadata, watermarks, admin: a consumer that reads nothing, so that its questions never wait behind a fetch) and either a
- * reader (assign() with explicit offsets, one queue) or a producer. librdkafka's own threads are never entered: errors, logs and delivery reports are queued and
- * served from our calls, on the caller's thread. One thread is ours: the waker
- * (log_kafka_waker.h), for libraries without fetch.queue.backoff.ms.
+ * Up to two clients a handle: `ask` (metadata, watermarks, admin: a consumer that reads nothing, so that its questions
+ * never wait behind a fetch) and either a reader (assign() with explicit offsets, one queue) or a producer.
+ * librdkafka's own threads are never entered: errors, logs and delivery reports are queued and served from our calls,
+ * on the caller's thread. One thread is ours: the waker (log_kafka_waker.h), for libraries without
+ * fetch.queue.backoff.ms.
  *
  * A partition of a reader:
  *   unsought -> delivering   kafka_seek
  *   delivering -> faulted    partition_fault (an error event: offset out of range, a bad CRC)
  *   faulted -> delivering    kafka_seek
- * Its position follows messages and end-of-partition events; the latter pass what nobody receives (transaction markers, aborted and compacted records). */
+ * Its position follows messages and end-of-partition events; the latter pass what nobody receives (transaction markers,
+ * aborted and compacted records). */
 #include <inttypes.h>
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wignored-qualifiers" /* in newer versions of its header */
@@ -26,10 +29,11 @@
 #include "common/log/log_kafka_conf.h"
 #include "common/log/log_kafka_waker.h"
 
-#define STASH_MAX 1024           /* messages taken from the library at once */
-#define APPENDS_A_POLL 256       /* delivery reports are served this often */
-#define WAKE_ASK_MS 1000         /* one question of the waker waits this long at most */
-#define VERIFY_MS 3000           /* is the topic really gone? */
+#define STASH_MAX 1024         /* messages taken from the library at once */
+#define APPENDS_A_POLL 256     /* delivery reports are served this often */
+#define WAKE_ASK_MS 1000       /* one question of the waker waits this long at most */
+#define VERIFY_MS 3000         /* is the topic really gone? */
+#define SILENCE_MS_LEAST 30000 /* a killed broker is back after some 10 s on a busy machine */
 
 struct kafka_partition {
     int64_t position; /* the next offset that poll delivers; -1: unsought */
@@ -40,12 +44,13 @@ struct kafka_log {
     struct pm_log base;
     char *brokers, *topic;
     int timeout_ms;
+    int silence_ms; /* so long append and flush go on without an acknowledgement */
     void (*diag)(void *arg, int level, const char *text);
     void *diag_arg;
-    char reason[512];  /* the last thing the library said about a connection */
-    bool refused;      /* ... and that it was a refused login */
-    bool topic_suspect; /* ... or that the topic may be gone */
-    bool lost;          /* a partition was taken away while it was read */
+    char reason[512];         /* the last thing the library said about a connection */
+    bool refused;             /* ... and that it was a refused login */
+    bool topic_suspect;       /* ... or that the topic may be gone */
+    bool lost;                /* a partition was taken away while it was read */
     rd_kafka_t *ask, *client; /* client: reader or producer, NULL for ADMIN */
     rd_kafka_topic_t *ask_topic, *client_topic;
 
@@ -108,8 +113,9 @@ static bool is_no_topic(rd_kafka_resp_err_t e)
 
 static int no_topic(const struct kafka_log *log, struct pm_error *err)
 {
-    return pm_error_set(err, PM_ELOG, "topic \"%s\" does not exist on %s; create it with: provmat log create --log kafka://%s/%s", log->topic,
-                        log->brokers, log->brokers, log->topic);
+    return pm_error_set(err, PM_ELOG,
+                        "topic \"%s\" does not exist on %s; create it with: provmat log create --log kafka://%s/%s",
+                        log->topic, log->brokers, log->brokers, log->topic);
 }
 
 /* The library's code becomes ours here, and nowhere else. */
@@ -117,9 +123,11 @@ static int translate(const struct kafka_log *log, rd_kafka_resp_err_t e, const c
 {
     if (log->refused) return pm_error_set(err, PM_ELOG, "%s refuses us: %s", log->brokers, log->reason);
     if (is_no_topic(e)) return no_topic(log, err);
-    if (!is_away(e)) return pm_error_set(err, PM_ELOG, "cannot %s of topic \"%s\" on %s: %s", what, log->topic, log->brokers, rd_kafka_err2str(e));
-    return pm_error_set(err, PM_ELOGAWAY, "could not reach %s to %s of topic \"%s\": %s", log->brokers, what, log->topic,
-                        log->reason[0] ? log->reason : rd_kafka_err2str(e));
+    if (!is_away(e))
+        return pm_error_set(err, PM_ELOG, "cannot %s of topic \"%s\" on %s: %s", what, log->topic, log->brokers,
+                            rd_kafka_err2str(e));
+    return pm_error_set(err, PM_ELOGAWAY, "could not reach %s to %s of topic \"%s\": %s", log->brokers, what,
+                        log->topic, log->reason[0] ? log->reason : rd_kafka_err2str(e));
 }
 
 static void diag(const struct kafka_log *log, int level, const char *text)
@@ -139,14 +147,17 @@ static void error_cb(rd_kafka_t *rk, int code, const char *text, void *opaque)
     if (is_no_topic(e)) log->topic_suspect = true;
     if (e == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) log->lost = true;
     if (e == RD_KAFKA_RESP_ERR__AUTHENTICATION) log->refused = true;
-    if (e != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !log->reason[0]) snprintf(log->reason, sizeof log->reason, "%s", text);
+    if (e != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !log->reason[0])
+        snprintf(log->reason, sizeof log->reason, "%s", text);
     diag(log, is_away(e) ? 4 : 3, text);
 }
 
 static void log_cb(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
-    /* Each client gets all properties; that some are for the other kind only is no news. */
+    /* Each client gets all properties; that some are for the other kind only is no news. Failed connections come
+     * through error_cb too. */
     if (strcmp(facility, "CONFWARN") == 0 && strstr(text, "will be ignored by this")) return;
+    if (strcmp(facility, "FAIL") == 0 && level < 7) return;
     diag(rd_kafka_opaque(rk), level, text);
 }
 
@@ -171,13 +182,15 @@ static int set_property(rd_kafka_conf_t *conf, const char *name, const char *val
     switch (rd_kafka_conf_set(conf, name, value, text, sizeof text)) {
     case RD_KAFKA_CONF_OK: return PM_OK;
     case RD_KAFKA_CONF_UNKNOWN:
-        return pm_error_set(err, PM_EUSAGE, "-X %s: librdkafka %s has no such property; \"-X list\" shows them all", name, rd_kafka_version_str());
+        return pm_error_set(err, PM_EUSAGE, "-X %s: librdkafka %s has no such property; \"-X list\" shows them all",
+                            name, rd_kafka_version_str());
     default: return pm_error_set(err, PM_EUSAGE, "-X %s: librdkafka %s: %s", name, rd_kafka_version_str(), text);
     }
 }
 
 /* Ours first, then the user's, which win. */
-static int set_properties(rd_kafka_conf_t *conf, int uses, const struct pm_log_property *properties, size_t n, struct pm_error *err)
+static int set_properties(rd_kafka_conf_t *conf, int uses, const struct pm_log_property *properties, size_t n,
+                          struct pm_error *err)
 {
     char text[512];
     for (size_t i = 0; i < pm_kafka_n_defaults; i++) {
@@ -194,7 +207,8 @@ static int set_properties(rd_kafka_conf_t *conf, int uses, const struct pm_log_p
     return PM_OK;
 }
 
-static int client_new(struct kafka_log *log, const struct pm_log_options *options, int use, rd_kafka_t **ret, struct pm_error *err)
+static int client_new(struct kafka_log *log, const struct pm_log_options *options, int use, rd_kafka_t **ret,
+                      struct pm_error *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     int rc = set_properties(conf, use, options->properties, options->n_properties, err);
@@ -208,7 +222,9 @@ static int client_new(struct kafka_log *log, const struct pm_log_options *option
         rd_kafka_conf_set_log_cb(conf, log_cb);
         if (use == PM_KAFKA_APPEND) rd_kafka_conf_set_dr_msg_cb(conf, delivery_cb);
         rk = rd_kafka_new(use == PM_KAFKA_APPEND ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, text, sizeof text);
-        if (!rk) rc = pm_error_set(err, PM_EUSAGE, "librdkafka %s refuses its configuration: %s", rd_kafka_version_str(), text);
+        if (!rk)
+            rc = pm_error_set(err, PM_EUSAGE, "librdkafka %s refuses its configuration: %s", rd_kafka_version_str(),
+                              text);
     }
     if (!rk) {
         rd_kafka_conf_destroy(conf);
@@ -221,7 +237,8 @@ static int client_new(struct kafka_log *log, const struct pm_log_options *option
 
 static void client_destroy(rd_kafka_t *rk)
 {
-    if (rk) rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); /* nothing to leave: no group was joined */
+    if (rk)
+        rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); /* nothing to leave: no group was joined */
 }
 
 static void *destroy_run(void *rk)
@@ -230,7 +247,8 @@ static void *destroy_run(void *rk)
     return NULL;
 }
 
-/* A reader whose topic was deleted: librdkafka 2.0.2 never comes back from its end (2.15.1 does), so nobody waits for it. No callback runs: nobody polls. */
+/* A reader whose topic was deleted: librdkafka 2.0.2 never comes back from its end (2.15.1 does), so nobody waits for
+ * it. No callback runs: nobody polls. */
 static void client_abandon(rd_kafka_t *rk)
 {
     pthread_t thread;
@@ -239,12 +257,15 @@ static void client_abandon(rd_kafka_t *rk)
 
 /* ---- metadata ---- */
 
-/* Asks until the topic's partitions are known, `until` has passed, or the answer is final. In slices, so that a refused login ends it at once. */
-static int ask_metadata(struct kafka_log *log, int64_t until, const struct rd_kafka_metadata **ret, struct pm_error *err)
+/* Asks until the topic's partitions are known, `until` has passed, or the answer is final. In slices, so that a refused
+ * login ends it at once. */
+static int ask_metadata(struct kafka_log *log, int64_t until, const struct rd_kafka_metadata **ret,
+                        struct pm_error *err)
 {
     for (int slice = 250;; slice *= 2) {
         const struct rd_kafka_metadata *metadata = NULL;
-        rd_kafka_resp_err_t e = rd_kafka_metadata(log->ask, 0, log->ask_topic, &metadata, at_most(slice, left_ms(until) + 1));
+        rd_kafka_resp_err_t e = rd_kafka_metadata(log->ask, 0, log->ask_topic, &metadata,
+                                                  at_most(slice, left_ms(until) + 1));
         rd_kafka_poll(log->ask, 0);
         if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
             e = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
@@ -270,22 +291,26 @@ static int kafka_partitions(struct pm_log *base, int32_t *ret_count, struct pm_e
     int n = metadata->topics[0].partition_cnt;
     rd_kafka_metadata_destroy(metadata);
     if (n > PM_LOG_PARTITIONS_MAX)
-        return pm_error_set(err, PM_ELIMIT, "topic \"%s\" has %d partitions: a log has at most %d", log->topic, n, PM_LOG_PARTITIONS_MAX);
+        return pm_error_set(err, PM_ELIMIT, "topic \"%s\" has %d partitions: a log has at most %d", log->topic, n,
+                            PM_LOG_PARTITIONS_MAX);
     *ret_count = n;
     return PM_OK;
 }
 
-static int kafka_offsets(struct pm_log *base, int32_t partition, int64_t *ret_first, int64_t *ret_next, struct pm_error *err)
+static int kafka_offsets(struct pm_log *base, int32_t partition, int64_t *ret_first, int64_t *ret_next,
+                         struct pm_error *err)
 {
     struct kafka_log *log = self(base);
     int64_t until = now_ms() + log->timeout_ms, first, next;
     for (;;) {
-        rd_kafka_resp_err_t e = rd_kafka_query_watermark_offsets(log->ask, log->topic, partition, &first, &next, left_ms(until) + 1);
+        rd_kafka_resp_err_t e = rd_kafka_query_watermark_offsets(log->ask, log->topic, partition, &first, &next,
+                                                                 left_ms(until) + 1);
         rd_kafka_poll(log->ask, 0);
         if (e == RD_KAFKA_RESP_ERR_NO_ERROR) break;
         int32_t n;
         if (is_no_topic(e) && kafka_partitions(base, &n, err) == PM_OK && partition >= n)
-            return pm_error_set(err, PM_ELOG, "partition %" PRId32 ": topic \"%s\" has %" PRId32 " partitions", partition, log->topic, n);
+            return pm_error_set(err, PM_ELOG, "partition %" PRId32 ": topic \"%s\" has %" PRId32 " partitions",
+                                partition, log->topic, n);
         if (log->refused || !is_away(e) || left_ms(until) == 0) return translate(log, e, "ask for the offsets", err);
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     }
@@ -310,7 +335,8 @@ static int fill_identity(struct kafka_log *log, int64_t until, struct pm_error *
 }
 
 /* The handle with its `ask` client; nothing has been asked yet. */
-static int handle_new(const char *rest, const struct pm_log_options *options, struct kafka_log **ret, struct pm_error *err)
+static int handle_new(const char *rest, const struct pm_log_options *options, struct kafka_log **ret,
+                      struct pm_error *err)
 {
     char *brokers, *topic;
     PM_TRY(pm_kafka_url_parse(rest, &brokers, &topic, err));
@@ -318,6 +344,8 @@ static int handle_new(const char *rest, const struct pm_log_options *options, st
     log->brokers = brokers;
     log->topic = topic;
     log->timeout_ms = options->timeout_ms;
+    bool as_asked = options->timeout_ms < PM_LOG_TIMEOUT_MS_DEFAULT || options->timeout_ms > SILENCE_MS_LEAST;
+    log->silence_ms = as_asked ? options->timeout_ms : SILENCE_MS_LEAST;
     log->diag = options->diag;
     log->diag_arg = options->diag_arg;
     pm_kafka_waker_init(&log->waker);
@@ -386,10 +414,8 @@ static void kafka_close(struct pm_log *base)
         rd_kafka_topic_destroy(log->client_topic);
     }
     if (log->queue) rd_kafka_queue_destroy(log->queue);
-    if (log->lost)
-        client_abandon(log->client);
-    else
-        client_destroy(log->client);
+    if (log->lost) client_abandon(log->client);
+    else client_destroy(log->client);
     if (log->ask_topic) rd_kafka_topic_destroy(log->ask_topic);
     client_destroy(log->ask);
     free(log->partitions);
@@ -404,36 +430,38 @@ static uint64_t outstanding(const struct kafka_log *log) { return log->handed - 
 
 static int not_acknowledged(const struct kafka_log *log, struct pm_error *err)
 {
-    return pm_error_set(err, PM_ELOGAWAY, "%" PRIu64 " of %" PRIu64 " records are not acknowledged by %s, and none was in the last %g s: %s",
-                        outstanding(log) + log->failed, log->handed, log->brokers, log->timeout_ms / 1000.0,
+    return pm_error_set(err, PM_ELOGAWAY,
+                        "%" PRIu64 " of %" PRIu64
+                        " records are not acknowledged by %s, and none was in the last %g s: %s",
+                        outstanding(log) + log->failed, log->handed, log->brokers, log->silence_ms / 1000.0,
                         log->reason[0] ? log->reason : "no answer");
 }
 
-/* Serves the producer for `serve_ms`. PM_ELOGAWAY when nothing has been acknowledged for timeout_ms. */
+/* Serves the producer for `serve_ms`. PM_ELOGAWAY when nothing has been acknowledged for silence_ms. */
 static int await_progress(struct kafka_log *log, uint64_t *done, int64_t *since, bool flush, struct pm_error *err)
 {
-    if (flush)
-        (void)rd_kafka_flush(log->client, 100); /* also sends what lingers */
-    else
-        rd_kafka_poll(log->client, 20);
+    if (flush) (void)rd_kafka_flush(log->client, 100); /* also sends what lingers */
+    else rd_kafka_poll(log->client, 20);
     if (log->fatal[0]) return pm_error_set(err, PM_ELOG, "%s: the producer cannot go on: %s", log->brokers, log->fatal);
     uint64_t now_done = log->base.acknowledged + log->failed;
     if (now_done != *done) {
         *done = now_done;
         *since = now_ms();
     }
-    return now_ms() - *since > log->timeout_ms ? not_acknowledged(log, err) : PM_OK;
+    return now_ms() - *since > log->silence_ms ? not_acknowledged(log, err) : PM_OK;
 }
 
 static int produce(struct kafka_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms)
 {
-    return rd_kafka_producev(log->client, RD_KAFKA_V_RKT(log->client_topic), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
-                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY((void *)(uintptr_t)key.ptr, key.len),
+    return rd_kafka_producev(log->client, RD_KAFKA_V_RKT(log->client_topic),
+                             RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                             RD_KAFKA_V_KEY((void *)(uintptr_t)key.ptr, key.len),
                              RD_KAFKA_V_VALUE((void *)(uintptr_t)value.ptr, value.len),
                              RD_KAFKA_V_TIMESTAMP(timestamp_ms < 0 ? 0 : timestamp_ms), RD_KAFKA_V_END);
 }
 
-static int kafka_append(struct pm_log *base, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms, struct pm_error *err)
+static int kafka_append(struct pm_log *base, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
+                        struct pm_error *err)
 {
     struct kafka_log *log = self(base);
     uint64_t done = log->base.acknowledged + log->failed;
@@ -444,9 +472,12 @@ static int kafka_append(struct pm_log *base, struct pm_slice key, struct pm_slic
         PM_TRY(await_progress(log, &done, &since, false, err));
     }
     if (e == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-        return pm_error_set(err, PM_ELIMIT, "record of %zu bytes is above message.max.bytes; raise it with -X message.max.bytes=2000000",
-                            key.len + value.len);
-    if (e == RD_KAFKA_RESP_ERR__FATAL) return pm_error_set(err, PM_ELOG, "%s: the producer cannot go on: %s", log->brokers, log->fatal);
+        return pm_error_set(
+            err, PM_ELIMIT,
+            "record of %zu bytes is above message.max.bytes; raise it with -X message.max.bytes=2000000",
+            key.len + value.len);
+    if (e == RD_KAFKA_RESP_ERR__FATAL)
+        return pm_error_set(err, PM_ELOG, "%s: the producer cannot go on: %s", log->brokers, log->fatal);
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) return translate(log, e, "append to the partitions", err);
     if (++log->handed % APPENDS_A_POLL == 0) rd_kafka_poll(log->client, 0);
     return PM_OK;
@@ -456,11 +487,14 @@ static int kafka_append(struct pm_log *base, struct pm_slice key, struct pm_slic
 static const char *remedy(rd_kafka_resp_err_t e)
 {
     switch (e) {
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE: return "; raise the topic's max.message.bytes (2097152 fits every event)";
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+        return "; raise the topic's max.message.bytes (2097152 fits every event)";
     case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
-        return "; the topic's message.timestamp.before.max.ms and message.timestamp.after.max.ms say how far from the broker's clock a time may be";
+        return "; the topic's message.timestamp.before.max.ms and message.timestamp.after.max.ms say how far from the "
+               "broker's clock a time may be";
     case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS:
-    case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND: return "; the topic's min.insync.replicas is above the replicas in sync";
+    case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND:
+        return "; the topic's min.insync.replicas is above the replicas in sync";
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: return "; the user may not write to it";
     default: return "";
@@ -478,9 +512,10 @@ static int kafka_flush(struct pm_log *base, struct pm_error *err)
     if (failed == 0) return PM_OK;
     log->failed = 0; /* said once */
     log->handed -= failed;
-    return pm_error_set(err, is_away(log->failed_first) ? PM_ELOGAWAY : PM_ELOG,
-                        "%" PRIu64 " records are not acknowledged by %s: topic \"%s\": %s (the first is of %zu bytes)%s", failed, log->brokers,
-                        log->topic, rd_kafka_err2str(log->failed_first), log->failed_bytes, remedy(log->failed_first));
+    return pm_error_set(
+        err, is_away(log->failed_first) ? PM_ELOGAWAY : PM_ELOG,
+        "%" PRIu64 " records are not acknowledged by %s: topic \"%s\": %s (the first is of %zu bytes)%s", failed,
+        log->brokers, log->topic, rd_kafka_err2str(log->failed_first), log->failed_bytes, remedy(log->failed_first));
 }
 
 /* ---- reading ---- */
@@ -524,9 +559,11 @@ static int make_room(struct kafka_log *log, int32_t partition, struct pm_error *
     int32_t n;
     PM_TRY(kafka_partitions(&log->base, &n, err));
     if (partition < 0 || partition >= n)
-        return pm_error_set(err, PM_ELOG, "partition %" PRId32 ": topic \"%s\" has %" PRId32 " partitions", partition, log->topic, n);
+        return pm_error_set(err, PM_ELOG, "partition %" PRId32 ": topic \"%s\" has %" PRId32 " partitions", partition,
+                            log->topic, n);
     log->partitions = pm_realloc(log->partitions, (size_t)n * sizeof *log->partitions);
-    for (; log->n_partitions < n; log->n_partitions++) log->partitions[log->n_partitions] = (struct kafka_partition){.position = -1};
+    for (; log->n_partitions < n; log->n_partitions++)
+        log->partitions[log->n_partitions] = (struct kafka_partition){.position = -1};
     return PM_OK;
 }
 
@@ -534,7 +571,8 @@ static rd_kafka_error_t *assign(struct kafka_log *log, int32_t partition, int64_
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, log->topic, partition)->offset = offset;
-    rd_kafka_error_t *e = add ? rd_kafka_incremental_assign(log->client, list) : rd_kafka_incremental_unassign(log->client, list);
+    rd_kafka_error_t *e = add ? rd_kafka_incremental_assign(log->client, list)
+                              : rd_kafka_incremental_unassign(log->client, list);
     rd_kafka_topic_partition_list_destroy(list);
     return e;
 }
@@ -554,10 +592,8 @@ static void drop_stashed(struct kafka_log *log, int32_t partition)
 {
     size_t kept = log->stash_at;
     for (size_t i = log->stash_at; i < log->stash_n; i++) {
-        if (log->stash[i]->partition == partition)
-            rd_kafka_message_destroy(log->stash[i]);
-        else
-            log->stash[kept++] = log->stash[i];
+        if (log->stash[i]->partition == partition) rd_kafka_message_destroy(log->stash[i]);
+        else log->stash[kept++] = log->stash[i];
     }
     log->stash_n = kept;
 }
@@ -570,7 +606,8 @@ static int kafka_seek(struct pm_log *base, int32_t partition, int64_t offset, st
     drop_stashed(log, partition);
     rd_kafka_error_t *e = assign(log, partition, offset, true);
     if (e) {
-        int rc = pm_error_set(err, PM_ELOG, "cannot read partition %" PRId32 " of topic \"%s\": %s", partition, log->topic, rd_kafka_error_string(e));
+        int rc = pm_error_set(err, PM_ELOG, "cannot read partition %" PRId32 " of topic \"%s\": %s", partition,
+                              log->topic, rd_kafka_error_string(e));
         rd_kafka_error_destroy(e);
         return rc;
     }
@@ -585,19 +622,22 @@ static void partition_fault(struct kafka_log *log, struct kafka_batch *batch, co
     int32_t partition = message->partition;
     int64_t wanted = log->partitions[partition].position, first, next;
     struct pm_error *err = &pm_log_batch_fault(&batch->owner, partition)->error;
-    bool reset = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+    bool reset = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+                 message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
     unassign(log, partition);
     struct pm_error asked;
     if (!reset)
-        pm_error_set(err, PM_ELOG, "partition %" PRId32 " offset %" PRId64 ": %s", partition, wanted, rd_kafka_message_errstr(message));
+        pm_error_set(err, PM_ELOG, "partition %" PRId32 " offset %" PRId64 ": %s", partition, wanted,
+                     rd_kafka_message_errstr(message));
     else if (kafka_offsets(&log->base, partition, &first, &next, &asked) != PM_OK)
-        pm_error_set(err, PM_ELOG, "partition %" PRId32 ": offset %" PRId64 " is out of range: %s; what the log holds: %s", partition, wanted,
-                     rd_kafka_message_errstr(message), asked.text);
+        pm_error_set(err, PM_ELOG,
+                     "partition %" PRId32 ": offset %" PRId64 " is out of range: %s; what the log holds: %s", partition,
+                     wanted, rd_kafka_message_errstr(message), asked.text);
     else if (wanted >= first && wanted <= next)
-        pm_error_set(err, PM_ELOG, "partition %" PRId32 " offset %" PRId64 ": %s; the log now holds %" PRId64 "..%" PRId64, partition, wanted,
-                     rd_kafka_message_errstr(message), first, next - 1);
-    else
-        pm_log_out_of_range(err, partition, wanted, first, next);
+        pm_error_set(err, PM_ELOG,
+                     "partition %" PRId32 " offset %" PRId64 ": %s; the log now holds %" PRId64 "..%" PRId64, partition,
+                     wanted, rd_kafka_message_errstr(message), first, next - 1);
+    else pm_log_out_of_range(err, partition, wanted, first, next);
 }
 
 /* The whole log is faulted when the topic is gone; a hint of the library is not enough. */
@@ -623,18 +663,20 @@ static void batch_add(struct kafka_batch *batch, rd_kafka_message_t *message)
     batch->messages[batch->n++] = message;
     rd_kafka_timestamp_type_t type;
     int64_t timestamp_ms = rd_kafka_message_timestamp(message, &type);
-    pm_log_batch_add(&batch->owner, &(struct pm_log_record){.partition = message->partition,
-                                                            .offset = message->offset,
-                                                            .timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp_ms,
-                                                            .key = pm_slice(message->key, message->key_len),
-                                                            .value = pm_slice(message->payload, message->len)});
+    pm_log_batch_add(&batch->owner, &(struct pm_log_record){
+                                        .partition = message->partition,
+                                        .offset = message->offset,
+                                        .timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp_ms,
+                                        .key = pm_slice(message->key, message->key_len),
+                                        .value = pm_slice(message->payload, message->len)});
 }
 
 /* One message of the stash into the batch; true when it moved a position past what nobody receives. */
 static bool take(struct kafka_log *log, struct kafka_batch *batch)
 {
     rd_kafka_message_t *message = log->stash[log->stash_at++];
-    bool known = message->partition >= 0 && message->partition < log->n_partitions && log->partitions[message->partition].delivering;
+    bool known = message->partition >= 0 && message->partition < log->n_partitions &&
+                 log->partitions[message->partition].delivering;
     struct kafka_partition *p = known ? &log->partitions[message->partition] : NULL;
     bool moved = false;
     if (p && message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
@@ -660,7 +702,8 @@ static bool take(struct kafka_log *log, struct kafka_batch *batch)
     return moved;
 }
 
-/* Waits for a first message, then takes what else is there: with a time-out the batch call would hold a lone message back until it has passed. */
+/* Waits for a first message, then takes what else is there: with a time-out the batch call would hold a lone message
+ * back until it has passed. */
 static void refill(struct kafka_log *log, int wait_ms)
 {
     log->stash_at = log->stash_n = 0;
@@ -682,7 +725,8 @@ static void kafka_release(struct pm_log_batch_owner *owner)
     free(batch);
 }
 
-static int kafka_poll(struct pm_log *base, size_t n_max, size_t bytes_max, int timeout_ms, struct pm_log_batch *ret, struct pm_error *err)
+static int kafka_poll(struct pm_log *base, size_t n_max, size_t bytes_max, int timeout_ms, struct pm_log_batch *ret,
+                      struct pm_error *err)
 {
     (void)err;
     struct kafka_log *log = self(base);
@@ -714,8 +758,10 @@ static int kafka_poll(struct pm_log *base, size_t n_max, size_t bytes_max, int t
 
 /* ---- admin ---- */
 
-/* Runs one admin call: `start` hands the request over, the event with its result comes back on the queue. NULL: no answer in time. */
-static int admin_result(struct kafka_log *log, rd_kafka_queue_t *queue, const char *what, rd_kafka_event_t **ret, struct pm_error *err)
+/* Runs one admin call: `start` hands the request over, the event with its result comes back on the queue. NULL: no
+ * answer in time. */
+static int admin_result(struct kafka_log *log, rd_kafka_queue_t *queue, const char *what, rd_kafka_event_t **ret,
+                        struct pm_error *err)
 {
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, log->timeout_ms + 500);
     rd_kafka_poll(log->ask, 0);
@@ -738,12 +784,14 @@ static rd_kafka_AdminOptions_t *admin_options(struct kafka_log *log, rd_kafka_ad
 }
 
 /* Brokers before 2.4 want numbers instead of -1: `count` and `replicas` of 1 are tried after it. */
-static int create_topic(struct kafka_log *log, int count, int replicas, rd_kafka_resp_err_t *ret_result, struct pm_error *err)
+static int create_topic(struct kafka_log *log, int count, int replicas, rd_kafka_resp_err_t *ret_result,
+                        struct pm_error *err)
 {
     char text[512];
     rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(log->topic, count, replicas, text, sizeof text);
     PM_CHECK(topic);
-    for (const struct pm_log_property *s = pm_kafka_topic_settings; s->name; s++) (void)rd_kafka_NewTopic_set_config(topic, s->name, s->value);
+    for (const struct pm_log_property *s = pm_kafka_topic_settings; s->name; s++)
+        (void)rd_kafka_NewTopic_set_config(topic, s->name, s->value);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(log->ask);
     rd_kafka_AdminOptions_t *options = admin_options(log, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_CreateTopics(log->ask, &topic, 1, options, queue);
@@ -751,7 +799,8 @@ static int create_topic(struct kafka_log *log, int count, int replicas, rd_kafka
     int rc = admin_result(log, queue, "create the partitions", &event, err);
     if (rc == PM_OK) {
         size_t n;
-        const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &n);
+        const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(
+            rd_kafka_event_CreateTopics_result(event), &n);
         PM_CHECK(n == 1);
         *ret_result = rd_kafka_topic_result_error(results[0]);
         if (*ret_result == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
@@ -774,7 +823,8 @@ static int await_topic(struct kafka_log *log, struct pm_error *err)
         const struct rd_kafka_metadata *metadata = NULL;
         int rc = ask_metadata(log, until, &metadata, err);
         bool led = rc == PM_OK && metadata->topics[0].partition_cnt > 0;
-        for (int i = 0; led && i < metadata->topics[0].partition_cnt; i++) led = metadata->topics[0].partitions[i].leader >= 0;
+        for (int i = 0; led && i < metadata->topics[0].partition_cnt; i++)
+            led = metadata->topics[0].partitions[i].leader >= 0;
         if (metadata) rd_kafka_metadata_destroy(metadata);
         if (led || left_ms(until) == 0) return rc;
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
@@ -795,8 +845,8 @@ static int kafka_create(const char *rest, const struct pm_log_options *options, 
     return rc;
 }
 
-static void each_entry(const rd_kafka_ConfigResource_t *resource, void (*each)(void *arg, const char *name, const char *value, const char *warning),
-                       void *arg)
+static void each_entry(const rd_kafka_ConfigResource_t *resource,
+                       void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg)
 {
     size_t n;
     const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &n);
@@ -806,7 +856,8 @@ static void each_entry(const rd_kafka_ConfigResource_t *resource, void (*each)(v
     }
 }
 
-static int kafka_settings(struct pm_log *base, void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
+static int kafka_settings(struct pm_log *base,
+                          void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
                           struct pm_error *err)
 {
     struct kafka_log *log = self(base);
@@ -818,13 +869,11 @@ static int kafka_settings(struct pm_log *base, void (*each)(void *arg, const cha
     int rc = admin_result(log, queue, "read the settings", &event, err);
     if (rc == PM_OK) {
         size_t n;
-        const rd_kafka_ConfigResource_t **resources =
-            rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &n);
+        const rd_kafka_ConfigResource_t **resources = rd_kafka_DescribeConfigs_result_resources(
+            rd_kafka_event_DescribeConfigs_result(event), &n);
         rd_kafka_resp_err_t e = n == 1 ? rd_kafka_ConfigResource_error(resources[0]) : RD_KAFKA_RESP_ERR__FAIL;
-        if (e == RD_KAFKA_RESP_ERR_NO_ERROR)
-            each_entry(resources[0], each, arg);
-        else
-            rc = translate(log, e, "read the settings", err);
+        if (e == RD_KAFKA_RESP_ERR_NO_ERROR) each_entry(resources[0], each, arg);
+        else rc = translate(log, e, "read the settings", err);
         rd_kafka_event_destroy(event);
     }
     rd_kafka_AdminOptions_destroy(options);
@@ -857,7 +906,8 @@ const char *pm_log_client_version(void)
     return text;
 }
 
-static void each_pair(const char **pairs, size_t n, void (*each)(void *arg, const char *name, const char *value), void *arg)
+static void each_pair(const char **pairs, size_t n, void (*each)(void *arg, const char *name, const char *value),
+                      void *arg)
 {
     for (size_t i = 0; i + 1 < n; i += 2) {
         if (!pm_kafka_property_is_text(pairs[i])) continue;
@@ -867,8 +917,8 @@ static void each_pair(const char **pairs, size_t n, void (*each)(void *arg, cons
     rd_kafka_conf_dump_free(pairs, n);
 }
 
-void pm_log_client_properties(const struct pm_log_property *properties, size_t n, void (*each)(void *arg, const char *name, const char *value),
-                              void *arg)
+void pm_log_client_properties(const struct pm_log_property *properties, size_t n,
+                              void (*each)(void *arg, const char *name, const char *value), void *arg)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     struct pm_error ignored;

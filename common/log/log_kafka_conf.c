@@ -1,4 +1,5 @@
-/* log_kafka_conf.c: the tables of log_kafka_conf.h. A value here that was chosen by measurement says so in README.md. */
+/* log_kafka_conf.c: the tables of log_kafka_conf.h. A value here that was chosen by measurement says so in README.md.
+ */
 #include "common/log/log_kafka_conf.h"
 
 #include <stdio.h>
@@ -34,7 +35,8 @@ int pm_kafka_url_parse(const char *rest, char **ret_brokers, char **ret_topic, s
 {
     const char *slash = strchr(rest, '/');
     if (!slash || slash[1] == 0)
-        return pm_error_set(err, PM_EUSAGE, "kafka://%s names no topic: it is written kafka://HOST:PORT[,HOST:PORT...]/TOPIC", rest);
+        return pm_error_set(err, PM_EUSAGE,
+                            "kafka://%s names no topic: it is written kafka://HOST:PORT[,HOST:PORT...]/TOPIC", rest);
     for (const char *p = rest; p <= slash;) {
         size_t n = strcspn(p, ",/");
         if (!broker_is_valid(pm_slice(p, n)))
@@ -42,8 +44,8 @@ int pm_kafka_url_parse(const char *rest, char **ret_brokers, char **ret_topic, s
         p += n + 1;
     }
     if (!topic_is_valid(slash + 1))
-        return pm_error_set(err, PM_EUSAGE, "kafka://%s: \"%s\" is not a topic's name: 1 to %d of a-z A-Z 0-9 . _ -", rest, slash + 1,
-                            TOPIC_NAME_MAX);
+        return pm_error_set(err, PM_EUSAGE, "kafka://%s: \"%s\" is not a topic's name: 1 to %d of a-z A-Z 0-9 . _ -",
+                            rest, slash + 1, TOPIC_NAME_MAX);
     *ret_brokers = pm_malloc((size_t)(slash - rest) + 1);
     memcpy(*ret_brokers, rest, (size_t)(slash - rest));
     (*ret_brokers)[slash - rest] = 0;
@@ -64,8 +66,8 @@ const struct pm_kafka_default pm_kafka_defaults[] = {
     {"auto.offset.reset", "error", PM_KAFKA_READ, false}, /* I6: a gap is said, not jumped */
     {"enable.partition.eof", "true", PM_KAFKA_READ, false},
     {"check.crcs", "true", PM_KAFKA_READ, false},
-    {"fetch.wait.max.ms", "100", PM_KAFKA_READ, false},    /* the EOF that passes a marker comes this late */
-    {"fetch.queue.backoff.ms", "2", PM_KAFKA_READ, true},  /* from 2.2.0 on; before, the waker does it */
+    {"fetch.wait.max.ms", "100", PM_KAFKA_READ, false},   /* the EOF that passes a marker comes this late */
+    {"fetch.queue.backoff.ms", "2", PM_KAFKA_READ, true}, /* from 2.2.0 on; before, the waker does it */
     {"queued.min.messages", "100000", PM_KAFKA_READ, false},
     {"queued.max.messages.kbytes", "65536", PM_KAFKA_READ, false},
     {"topic.metadata.propagation.max.ms", "5000", PM_KAFKA_READ, false}, /* a deleted topic is noticed sooner */
@@ -74,7 +76,7 @@ const struct pm_kafka_default pm_kafka_defaults[] = {
     {"linger.ms", "20", PM_KAFKA_APPEND, false},
     {"queue.buffering.max.messages", "200000", PM_KAFKA_APPEND, false},
     {"queue.buffering.max.kbytes", "131072", PM_KAFKA_APPEND, false},
-    {"message.max.bytes", "2000000", PM_KAFKA_APPEND, false}, /* above PM_LOG_RECORD_BYTES_MAX */
+    {"message.max.bytes", "2000000", PM_KAFKA_APPEND, false},  /* above PM_LOG_RECORD_BYTES_MAX */
     {"partitioner", "murmur2_random", PM_KAFKA_APPEND, false}, /* as Java's client */
 };
 const size_t pm_kafka_n_defaults = sizeof pm_kafka_defaults / sizeof *pm_kafka_defaults;
@@ -98,11 +100,14 @@ bool pm_kafka_property_is_ours(const char *name)
 int pm_kafka_property_check(const char *name, const char *value, struct pm_error *err)
 {
     if (strcmp(name, "bootstrap.servers") == 0 || strcmp(name, "metadata.broker.list") == 0)
-        return pm_error_set(err, PM_EUSAGE, "-X %s: the brokers stand in the log's URL: --log kafka://HOST:PORT/TOPIC", name);
+        return pm_error_set(err, PM_EUSAGE, "-X %s: the brokers stand in the log's URL: --log kafka://HOST:PORT/TOPIC",
+                            name);
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
         if (strcmp(name, fixed[i].name) != 0 && !(fixed[i].alias && strcmp(name, fixed[i].alias) == 0)) continue;
-        if (strcmp(value, fixed[i].value) == 0 || (fixed[i].value2 && strcmp(value, fixed[i].value2) == 0)) return PM_OK;
-        return pm_error_set(err, PM_EUSAGE, "-X %s=%s: cannot be changed from \"%s\": %s", name, value, fixed[i].value, fixed[i].why);
+        if (strcmp(value, fixed[i].value) == 0 || (fixed[i].value2 && strcmp(value, fixed[i].value2) == 0))
+            return PM_OK;
+        return pm_error_set(err, PM_EUSAGE, "-X %s=%s: cannot be changed from \"%s\": %s", name, value, fixed[i].value,
+                            fixed[i].why);
     }
     return PM_OK;
 }
@@ -110,13 +115,14 @@ int pm_kafka_property_check(const char *name, const char *value, struct pm_error
 bool pm_kafka_property_is_text(const char *name)
 {
     size_t len = strlen(name);
-    return !(len > 3 && strcmp(name + len - 3, "_cb") == 0) && !strstr(name, "opaque") && strcmp(name, "default_topic_conf") != 0 &&
-           strcmp(name, "interceptors") != 0;
+    return !(len > 3 && strcmp(name + len - 3, "_cb") == 0) && !strstr(name, "opaque") &&
+           strcmp(name, "default_topic_conf") != 0 && strcmp(name, "interceptors") != 0;
 }
 
 bool pm_kafka_property_is_secret(const char *name)
 {
-    static const char *const parts[] = {"password", "secret", "key.pem", "ssl.key", "oauthbearer.config", "jaas", "token"};
+    static const char *const parts[] = {"password",           "secret", "key.pem", "ssl.key",
+                                        "oauthbearer.config", "jaas",   "token"};
     if (strstr(name, "location") || strstr(name, "url") || strstr(name, "_cb")) return false;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(name, parts[i])) return true;
@@ -135,23 +141,30 @@ const struct pm_log_property pm_kafka_topic_settings[] = {
 
 static const char *warn_cleanup(const char *value)
 {
-    return strstr(value, "compact") ? "compaction removes older records of a job: a replay would lose history; set cleanup.policy=delete" : NULL;
+    return strstr(value, "compact")
+               ? "compaction removes older records of a job: a replay would lose history; set cleanup.policy=delete"
+               : NULL;
 }
 
 static const char *warn_retention_ms(const char *value)
 {
-    return strcmp(value, "-1") != 0 ? "records older than this are deleted: a replay would lose history; set retention.ms=-1" : NULL;
+    return strcmp(value, "-1") != 0
+               ? "records older than this are deleted: a replay would lose history; set retention.ms=-1"
+               : NULL;
 }
 
 static const char *warn_retention_bytes(const char *value)
 {
-    return strcmp(value, "-1") != 0 ? "the oldest records are deleted beyond this size: a replay would lose history; set retention.bytes=-1" : NULL;
+    return strcmp(value, "-1") != 0
+               ? "the oldest records are deleted beyond this size: a replay would lose history; set retention.bytes=-1"
+               : NULL;
 }
 
 static const char *warn_timestamp(const char *value)
 {
-    return strcmp(value, "LogAppendTime") == 0 ? "the broker's clock replaces each event's time on its record; set message.timestamp.type=CreateTime"
-                                               : NULL;
+    return strcmp(value, "LogAppendTime") == 0
+               ? "the broker's clock replaces each event's time on its record; set message.timestamp.type=CreateTime"
+               : NULL;
 }
 
 static const char *warn_message_bytes(const char *value)

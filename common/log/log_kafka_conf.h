@@ -1,15 +1,22 @@
-/* log_kafka_conf.h: what provmat knows about Kafka as tables and text, without the client library: the URL, the properties that we set and those that nobody may
- * change, the settings of a topic that replay needs. log_kafka.c hands them to the library. No state; any thread. */
+/* log_kafka_conf.h: what provmat knows about Kafka as tables and text, without the client library: the URL, the
+ * properties that we set and those that nobody may change, the settings of a topic that replay needs. log_kafka.c hands
+ * them to the library. No state; any thread. */
 #ifndef PM_LOG_LOG_KAFKA_CONF_H
 #define PM_LOG_LOG_KAFKA_CONF_H
 
 #include "common/log/log.h"
 
-/* "host:port[,host:port...]/TOPIC" apart; PM_EUSAGE says what is wrong with it. Both strings are the caller's to free. */
+/* "host:port[,host:port...]/TOPIC" apart; PM_EUSAGE says what is wrong with it. Both strings are the caller's to free.
+ */
 int pm_kafka_url_parse(const char *rest, char **ret_brokers, char **ret_topic, struct pm_error *err) PM_MUST_CHECK;
 
 /* Which kind of client a property is for. */
-enum pm_kafka_use { PM_KAFKA_ASK = 1 /* metadata, watermarks, admin */, PM_KAFKA_READ = 2, PM_KAFKA_APPEND = 4, PM_KAFKA_ANY = 7 };
+enum pm_kafka_use {
+    PM_KAFKA_ASK = 1 /* metadata, watermarks, admin */,
+    PM_KAFKA_READ = 2,
+    PM_KAFKA_APPEND = 4,
+    PM_KAFKA_ANY = 7
+};
 
 struct pm_kafka_default {
     const char *name, *value;

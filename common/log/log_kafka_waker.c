@@ -1,4 +1,5 @@
-/* log_kafka_waker.c: the waker of log_kafka_waker.h. Locks: `lock` guards stop and n_behind; behind[] is read without it, a stale look costs one question. */
+/* log_kafka_waker.c: the waker of log_kafka_waker.h. Locks: `lock` guards stop and n_behind; behind[] is read without
+ * it, a stale look costs one question. */
 #include "common/log/log_kafka_waker.h"
 
 #include <time.h>
@@ -51,7 +52,8 @@ void pm_kafka_waker_set(struct pm_kafka_waker *waker, int32_t partition, bool be
     waker->n_behind += behind ? 1 : -1;
     pthread_cond_signal(&waker->changed);
     pthread_mutex_unlock(&waker->lock);
-    if (!waker->runs) waker->runs = pthread_create(&waker->thread, NULL, run, waker) == 0; /* without it: slower, not wrong */
+    if (!waker->runs)
+        waker->runs = pthread_create(&waker->thread, NULL, run, waker) == 0; /* without it: slower, not wrong */
 }
 
 void pm_kafka_waker_stop(struct pm_kafka_waker *waker)

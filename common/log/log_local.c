@@ -1,9 +1,10 @@
-/* log_local.c: the embedded log: an LMDB environment in a directory, one database a partition, key = offset. The format is docs/formats/local-log.md; encoder and
- * decoder stand beside each other below.
+/* log_local.c: the embedded log: an LMDB environment in a directory, one database a partition, key = offset. The format
+ * is docs/formats/local-log.md; encoder and decoder stand beside each other below.
  *
- * Appending is group commit: records gather in memory and go into one write transaction when the group is full or at flush; the next offset is read inside it,
- * so several processes append at once behind LMDB's write lock. A reader's batch holds its read transaction, and its slices point into the map.
- * Thread rule: a handle belongs to one thread; a batch (its transaction) may be released by another. Not across fork. */
+ * Appending is group commit: records gather in memory and go into one write transaction when the group is full or at
+ * flush; the next offset is read inside it, so several processes append at once behind LMDB's write lock. A reader's
+ * batch holds its read transaction, and its slices point into the map. Thread rule: a handle belongs to one thread; a
+ * batch (its transaction) may be released by another. Not across fork. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -75,7 +76,8 @@ static pthread_mutex_t dbs_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct local_log *self(const struct pm_log *base) { return (struct local_log *)(uintptr_t)base; }
 
 /* ---- a record's bytes (docs/formats/local-log.md) ----
- * 0 format, 1..3 zero, 4 crc32c of everything from 8 on, 8 timestamp_ms, 16 key length | NULL_VALUE, 20 key, value; native byte order, as all of the file. */
+ * 0 format, 1..3 zero, 4 crc32c of everything from 8 on, 8 timestamp_ms, 16 key length | NULL_VALUE, 20 key, value;
+ * native byte order, as all of the file. */
 
 static void encode(struct pm_buf *buf, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms)
 {
@@ -83,7 +85,8 @@ static void encode(struct pm_buf *buf, struct pm_slice key, struct pm_slice valu
     uint32_t key_len = (uint32_t)key.len | (value.ptr ? 0 : NULL_VALUE);
     memcpy(header + 8, &timestamp_ms, 8);
     memcpy(header + 16, &key_len, 4);
-    uint32_t crc = pm_crc32c(pm_crc32c(pm_crc32c(0, header + 8, HEADER_BYTES - 8), key.ptr, key.len), value.ptr, value.len);
+    uint32_t crc = pm_crc32c(pm_crc32c(pm_crc32c(0, header + 8, HEADER_BYTES - 8), key.ptr, key.len), value.ptr,
+                             value.len);
     memcpy(header + 4, &crc, 4);
     pm_buf_bytes(buf, header, HEADER_BYTES);
     pm_buf_slice_add(buf, key);
@@ -121,7 +124,8 @@ static int make_dirs(const char *dir, struct pm_error *err)
         pm_buf_bytes(&path, dir, (size_t)(slash - dir));
         pm_buf_byte(&path, 0);
         if (mkdir(path.ptr, *slash ? 0777 : 0700) != 0 && errno != EEXIST)
-            return pm_error_set(err, PM_EIO, "local:%s: could not make the directory %s: %s", dir, path.ptr, strerror(errno));
+            return pm_error_set(err, PM_EIO, "local:%s: could not make the directory %s: %s", dir, path.ptr,
+                                strerror(errno));
     }
     return PM_OK;
 }
@@ -160,7 +164,8 @@ static int write_meta(struct pm_kv_txn *txn, int n_partitions, struct pm_error *
     return PM_OK;
 }
 
-/* Makes the log unless there is one; *ret_made says which. Of two processes that come at once the second finds what the first made. */
+/* Makes the log unless there is one; *ret_made says which. Of two processes that come at once the second finds what the
+ * first made. */
 static int make_in(struct pm_kv *kv, int n_partitions, bool *ret_made, struct pm_error *err)
 {
     struct pm_kv_txn *txn;
@@ -175,8 +180,7 @@ static int make_in(struct pm_kv *kv, int n_partitions, bool *ret_made, struct pm
     }
     if (rc == PM_ENOTFOUND && pm_kv_db_open(txn, "meta", 0, &db, &none) == PM_OK)
         rc = pm_error_set(err, PM_ELOG, "local:%s: the directory holds an index, not a log", pm_kv_dir(kv));
-    else
-        rc = rc == PM_ENOTFOUND ? write_meta(txn, n_partitions, err) : pm_error_set(err, none.code, "%s", none.text);
+    else rc = rc == PM_ENOTFOUND ? write_meta(txn, n_partitions, err) : pm_error_set(err, none.code, "%s", none.text);
     if (rc != PM_OK) {
         pm_kv_abort(txn);
         return rc;
@@ -218,12 +222,16 @@ static int read_meta(struct pm_kv *kv, struct pm_kv_txn *txn, struct local_log *
     pm_kv_db meta;
     struct pm_slice format, uuid, partitions;
     if (pm_kv_db_open(txn, META, 0, &meta, err) != PM_OK)
-        return pm_error_set(err, PM_ENOTFOUND, "the directory holds no log; make one with: provmat log create --log local:%s", pm_kv_dir(kv));
+        return pm_error_set(err, PM_ENOTFOUND,
+                            "the directory holds no log; make one with: provmat log create --log local:%s",
+                            pm_kv_dir(kv));
     PM_TRY(get_text(txn, meta, "format", &format, err));
     uint64_t n;
-    if (!pm_u64_parse(format, &n) || n == 0) return pm_error_set(err, PM_ECORRUPT, "the log's format is \"%.*s\"", PM_SLICE_ARG(format));
+    if (!pm_u64_parse(format, &n) || n == 0)
+        return pm_error_set(err, PM_ECORRUPT, "the log's format is \"%.*s\"", PM_SLICE_ARG(format));
     if (n > FORMAT_VERSION)
-        return pm_error_set(err, PM_ELOG, "the log has format %" PRIu64 " and this provmat reads %d; use a newer one", n, FORMAT_VERSION);
+        return pm_error_set(err, PM_ELOG, "the log has format %" PRIu64 " and this provmat reads %d; use a newer one",
+                            n, FORMAT_VERSION);
     PM_TRY(get_text(txn, meta, "uuid", &uuid, err));
     PM_TRY(get_text(txn, meta, "partitions", &partitions, err));
     if (!pm_u64_parse(partitions, &n) || n == 0 || n > PM_LOG_PARTITIONS_MAX || uuid.len != 32)
@@ -257,7 +265,8 @@ static int open_handle(struct pm_kv *kv, struct local_log **ret, struct pm_error
     return rc;
 }
 
-/* Where the directory may be written a reader opens it as a writer would, so that readers and writers of one process share one environment. */
+/* Where the directory may be written a reader opens it as a writer would, so that readers and writers of one process
+ * share one environment. */
 static int open_flags(const char *dir)
 {
     PM_CLEANUP(pm_buf_release) struct pm_buf path = {0};
@@ -273,7 +282,9 @@ static int local_open(const char *dir, const struct pm_log_options *options, str
     if (options->mode == PM_LOG_APPEND) PM_TRY(make(dir, 1, &made, err));
     struct pm_kv *kv;
     int rc = pm_kv_open(dir, PM_KV_SEQUENTIAL | (options->mode == PM_LOG_APPEND ? 0 : open_flags(dir)), &kv, err);
-    if (rc == PM_ENOTFOUND) return pm_error_set(err, rc, "log local:%s does not exist; make it with: provmat log create --log local:%s", dir, dir);
+    if (rc == PM_ENOTFOUND)
+        return pm_error_set(err, rc, "log local:%s does not exist; make it with: provmat log create --log local:%s",
+                            dir, dir);
     PM_TRY(rc);
     struct local_log *log = NULL;
     pthread_mutex_lock(&dbs_lock);
@@ -287,8 +298,9 @@ static int local_open(const char *dir, const struct pm_log_options *options, str
     log->heads = pm_calloc((size_t)log->n_partitions, sizeof *log->heads);
     char absolute[PATH_MAX];
     const char *path = realpath(dir, absolute) ? absolute : dir;
-    log->base.url = pm_malloc(strlen(path) + sizeof "local:");
-    sprintf(log->base.url, "local:%s", path);
+    struct pm_buf name = {0};
+    pm_buf_printf(&name, "local:%s%c", path, 0);
+    log->base.url = name.ptr;
     *ret = &log->base;
     return PM_OK;
 }
@@ -305,8 +317,8 @@ static void local_close(struct pm_log *base)
 /* ---- appending ---- */
 
 /* The first offset kept and the next to be written, in the transaction's snapshot. */
-static int partition_ends(const struct local_log *log, struct pm_kv_txn *txn, int32_t partition, int64_t *ret_first, int64_t *ret_next,
-                          struct pm_error *err)
+static int partition_ends(const struct local_log *log, struct pm_kv_txn *txn, int32_t partition, int64_t *ret_first,
+                          int64_t *ret_next, struct pm_error *err)
 {
     struct pm_kv_cursor *cursor;
     PM_TRY(pm_kv_cursor_open(txn, log->partitions[partition].db, &cursor, err));
@@ -350,10 +362,8 @@ static int commit_group(struct local_log *log, struct pm_error *err)
     int rc = pm_kv_begin_write(log->kv, 4 * log->group.len + ((uint64_t)16 << 20), &txn, err);
     if (rc == PM_OK) {
         rc = write_group(log, txn, err);
-        if (rc == PM_OK)
-            rc = pm_kv_commit(txn, err);
-        else
-            pm_kv_abort(txn);
+        if (rc == PM_OK) rc = pm_kv_commit(txn, err);
+        else pm_kv_abort(txn);
     }
     if (rc != PM_OK) return pm_error_wrap(err, rc, "%zu records are not committed", log->group_n);
     log->base.acknowledged += log->group_n;
@@ -362,12 +372,14 @@ static int commit_group(struct local_log *log, struct pm_error *err)
     return PM_OK;
 }
 
-static int local_append(struct pm_log *base, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms, struct pm_error *err)
+static int local_append(struct pm_log *base, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
+                        struct pm_error *err)
 {
     struct local_log *log = self(base);
     if (log->group_n >= GROUP_RECORDS_MAX || log->group.len >= GROUP_BYTES_MAX) PM_TRY(commit_group(log, err));
-    struct local_group_entry entry = {.partition = (int32_t)(pm_crc32c(0, key.ptr, key.len) % (uint32_t)log->n_partitions),
-                                      .size = (uint32_t)(HEADER_BYTES + key.len + value.len)};
+    struct local_group_entry entry = {
+        .partition = (int32_t)(pm_crc32c(0, key.ptr, key.len) % (uint32_t)log->n_partitions),
+        .size = (uint32_t)(HEADER_BYTES + key.len + value.len)};
     pm_buf_bytes(&log->group, &entry, sizeof entry);
     encode(&log->group, key, value, timestamp_ms);
     log->group_n++;
@@ -381,7 +393,8 @@ static int local_flush(struct pm_log *base, struct pm_error *err) { return commi
 static int check_partition(const struct local_log *log, int32_t partition, struct pm_error *err)
 {
     if (partition >= 0 && partition < log->n_partitions) return PM_OK;
-    return pm_error_set(err, PM_ELOG, "partition %" PRId32 ": %s has %" PRId32 " partitions", partition, log->base.url, log->n_partitions);
+    return pm_error_set(err, PM_ELOG, "partition %" PRId32 ": %s has %" PRId32 " partitions", partition, log->base.url,
+                        log->n_partitions);
 }
 
 static int local_partitions(struct pm_log *base, int32_t *ret_count, struct pm_error *err)
@@ -391,7 +404,8 @@ static int local_partitions(struct pm_log *base, int32_t *ret_count, struct pm_e
     return PM_OK;
 }
 
-static int local_offsets(struct pm_log *base, int32_t partition, int64_t *ret_first, int64_t *ret_next, struct pm_error *err)
+static int local_offsets(struct pm_log *base, int32_t partition, int64_t *ret_first, int64_t *ret_next,
+                         struct pm_error *err)
 {
     struct local_log *log = self(base);
     PM_TRY(check_partition(log, partition, err));
@@ -425,8 +439,9 @@ static struct pm_error *fault(struct local_log *log, struct local_batch *batch, 
 
 static void corrupt(struct local_log *log, struct local_batch *batch, int32_t partition, const char *what)
 {
-    pm_error_set(fault(log, batch, partition), PM_ECORRUPT, "%s: partition %" PRId32 " offset %" PRId64 ": the record is damaged: %s",
-                 log->base.url, partition, log->partitions[partition].position, what);
+    pm_error_set(fault(log, batch, partition), PM_ECORRUPT,
+                 "%s: partition %" PRId32 " offset %" PRId64 ": the record is damaged: %s", log->base.url, partition,
+                 log->partitions[partition].position, what);
 }
 
 /* The position has no record of its own: the end (nothing to do), a place outside the log, or a hole in it. */
@@ -437,14 +452,13 @@ static int missing(struct local_log *log, struct local_batch *batch, int32_t par
     if (wanted == next) return PM_OK;
     if (wanted < first || wanted > next)
         pm_log_out_of_range(fault(log, batch, partition), partition, wanted, first, next);
-    else
-        corrupt(log, batch, partition, "it is missing");
+    else corrupt(log, batch, partition, "it is missing");
     return PM_OK;
 }
 
 /* Puts what the cursor found into the head; false when the partition has nothing (more) at its position. */
-static int head_set(struct local_log *log, struct local_batch *batch, struct local_head *head, int found, struct pm_slice key, bool *ret_set,
-                    struct pm_error *err)
+static int head_set(struct local_log *log, struct local_batch *batch, struct local_head *head, int found,
+                    struct pm_slice key, bool *ret_set, struct pm_error *err)
 {
     if (found != PM_OK && found != PM_ENOTFOUND) return found;
     uint64_t offset = 0;
@@ -490,10 +504,8 @@ static int open_heads(struct local_log *log, struct local_batch *batch, int32_t 
         bool set = false;
         int found = pm_kv_seek(head->cursor, pm_kv_u64(&want), &key, &head->value, err);
         rc = head_set(log, batch, head, found, key, &set, err);
-        if (set)
-            n++;
-        else
-            pm_kv_cursor_close(head->cursor);
+        if (set) n++;
+        else pm_kv_cursor_close(head->cursor);
     }
     for (int32_t i = n / 2 - 1; i >= 0; i--) sift_down(log->heads, n, i);
     *ret_n = n;
@@ -525,15 +537,14 @@ static int take(struct local_log *log, struct local_batch *batch, int32_t *n, st
     bool set;
     int found = pm_kv_next(head->cursor, &key, &head->value, err);
     PM_TRY(head_set(log, batch, head, found, key, &set, err));
-    if (set)
-        sift_down(log->heads, *n, 0);
-    else
-        drop_head(log, n);
+    if (set) sift_down(log->heads, *n, 0);
+    else drop_head(log, n);
     return PM_OK;
 }
 
 /* What one snapshot has. */
-static int collect(struct local_log *log, struct local_batch *batch, size_t n_max, size_t bytes_max, struct pm_error *err)
+static int collect(struct local_log *log, struct local_batch *batch, size_t n_max, size_t bytes_max,
+                   struct pm_error *err)
 {
     int32_t n = 0;
     int rc = open_heads(log, batch, &n, err);
@@ -553,12 +564,15 @@ static void local_release(struct pm_log_batch_owner *owner)
 /* A look that failed has delivered nothing: its partitions stand where they stood. */
 static void undo(struct local_log *log, const struct local_batch *batch)
 {
-    for (size_t i = batch->owner.n_records; i-- > 0;) log->partitions[batch->owner.records[i].partition].position = batch->owner.records[i].offset;
-    for (size_t i = 0; i < batch->owner.n_faults; i++) log->partitions[batch->owner.faults[i].partition].delivering = true;
+    for (size_t i = batch->owner.n_records; i-- > 0;)
+        log->partitions[batch->owner.records[i].partition].position = batch->owner.records[i].offset;
+    for (size_t i = 0; i < batch->owner.n_faults; i++)
+        log->partitions[batch->owner.faults[i].partition].delivering = true;
 }
 
 /* One look; *ret_some says whether *ret was filled. */
-static int look(struct local_log *log, size_t n_max, size_t bytes_max, bool *ret_some, struct pm_log_batch *ret, struct pm_error *err)
+static int look(struct local_log *log, size_t n_max, size_t bytes_max, bool *ret_some, struct pm_log_batch *ret,
+                struct pm_error *err)
 {
     struct local_batch *batch = pm_calloc(1, sizeof *batch);
     batch->owner.log = &log->base;
@@ -576,7 +590,8 @@ static int look(struct local_log *log, size_t n_max, size_t bytes_max, bool *ret
 }
 
 /* A signal ends the wait early, so that a program that follows ends at once. */
-static int local_poll(struct pm_log *base, size_t n_max, size_t bytes_max, int timeout_ms, struct pm_log_batch *ret, struct pm_error *err)
+static int local_poll(struct pm_log *base, size_t n_max, size_t bytes_max, int timeout_ms, struct pm_log_batch *ret,
+                      struct pm_error *err)
 {
     int64_t until = pm_time_monotonic_us() / 1000 + timeout_ms;
     bool some, interrupted = false;
@@ -593,7 +608,8 @@ static int local_poll(struct pm_log *base, size_t n_max, size_t bytes_max, int t
 
 /* ---- about ---- */
 
-static int local_settings(struct pm_log *base, void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
+static int local_settings(struct pm_log *base,
+                          void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
                           struct pm_error *err)
 {
     (void)err;

@@ -1,5 +1,6 @@
-/* log_memory.c: the log as arrays in this process, scripted by tests (log_memory.h). One lock a log; records never move or end while a handle is open, so
- * that slices of a batch stay good. Positions are indexes into what was appended, not offsets: re-deliveries come twice, as they do in the world. */
+/* log_memory.c: the log as arrays in this process, scripted by tests (log_memory.h). One lock a log; records never move
+ * or end while a handle is open, so that slices of a batch stay good. Positions are indexes into what was appended, not
+ * offsets: re-deliveries come twice, as they do in the world. */
 #include "common/log/log_memory.h"
 
 #include <inttypes.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/base/buf.h"
 #include "common/base/check.h"
 #include "common/base/hash.h"
 #include "common/log/log_impl.h"
@@ -160,7 +162,8 @@ static struct partition *partition_of(struct memory *memory, int32_t partition)
     return &memory->partitions[partition];
 }
 
-static void append(struct partition *p, int64_t offset, int64_t timestamp_ms, struct pm_slice key, struct pm_slice value)
+static void append(struct partition *p, int64_t offset, int64_t timestamp_ms, struct pm_slice key,
+                   struct pm_slice value)
 {
     if (p->n == p->cap) {
         p->cap = p->cap ? 2 * p->cap : 64;
@@ -178,7 +181,8 @@ static void append(struct partition *p, int64_t offset, int64_t timestamp_ms, st
     if (e->offset >= p->next) p->next = e->offset + 1;
 }
 
-void pm_log_memory_append(const char *name, int32_t partition, int64_t offset, int64_t timestamp_ms, struct pm_slice key, struct pm_slice value)
+void pm_log_memory_append(const char *name, int32_t partition, int64_t offset, int64_t timestamp_ms,
+                          struct pm_slice key, struct pm_slice value)
 {
     struct memory *memory = enter(name);
     append(partition_of(memory, partition), offset, timestamp_ms, key, value);
@@ -258,15 +262,14 @@ static int memory_create(const char *name, const struct pm_log_options *options,
     (void)options;
     int rc = PM_OK;
     pthread_mutex_lock(&registry_lock);
-    if (*find_locked(name))
-        rc = pm_error_set(err, PM_ELOG, "log memory:%s already exists", name);
-    else
-        memory_new(name, n_partitions ? n_partitions : 1);
+    if (*find_locked(name)) rc = pm_error_set(err, PM_ELOG, "log memory:%s already exists", name);
+    else memory_new(name, n_partitions ? n_partitions : 1);
     pthread_mutex_unlock(&registry_lock);
     return rc;
 }
 
-static int memory_open(const char *name, const struct pm_log_options *options, struct pm_log **ret, struct pm_error *err)
+static int memory_open(const char *name, const struct pm_log_options *options, struct pm_log **ret,
+                       struct pm_error *err)
 {
     pthread_mutex_lock(&registry_lock);
     struct memory *memory = *find_locked(name);
@@ -280,8 +283,9 @@ static int memory_open(const char *name, const struct pm_log_options *options, s
     char text[64];
     snprintf(text, sizeof text, "local:memory-%" PRIu64, memory->number);
     log->base.identity = pm_strdup(text);
-    log->base.url = pm_malloc(strlen(name) + sizeof "memory:");
-    sprintf(log->base.url, "memory:%s", name);
+    struct pm_buf url = {0};
+    pm_buf_printf(&url, "memory:%s%c", name, 0);
+    log->base.url = url.ptr;
     for (int32_t i = 0; i < memory->n_partitions; i++) log->cursors[i].position = -1;
     *ret = &log->base;
     return PM_OK;
@@ -296,13 +300,15 @@ static void memory_close(struct pm_log *base)
     free(log);
 }
 
-static int memory_append(struct pm_log *base, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms, struct pm_error *err)
+static int memory_append(struct pm_log *base, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
+                         struct pm_error *err)
 {
     struct memory *memory = self(base)->memory;
     pthread_mutex_lock(&memory->lock);
     int rc = scripted_locked(memory, PM_LOG_MEMORY_APPEND, err);
     if (rc == PM_OK) {
-        append(&memory->partitions[pm_crc32c(0, key.ptr, key.len) % (uint32_t)memory->n_partitions], -1, timestamp_ms, key, value);
+        append(&memory->partitions[pm_crc32c(0, key.ptr, key.len) % (uint32_t)memory->n_partitions], -1, timestamp_ms,
+               key, value);
         base->acknowledged++;
         pthread_cond_broadcast(&memory->changed);
     }
@@ -310,7 +316,10 @@ static int memory_append(struct pm_log *base, struct pm_slice key, struct pm_sli
     return rc;
 }
 
-static int memory_flush(struct pm_log *base, struct pm_error *err) { return scripted(self(base)->memory, PM_LOG_MEMORY_FLUSH, err); }
+static int memory_flush(struct pm_log *base, struct pm_error *err)
+{
+    return scripted(self(base)->memory, PM_LOG_MEMORY_FLUSH, err);
+}
 
 static int memory_partitions(struct pm_log *base, int32_t *ret_count, struct pm_error *err)
 {
@@ -322,15 +331,20 @@ static int memory_partitions(struct pm_log *base, int32_t *ret_count, struct pm_
 static int check_partition(const struct memory_log *log, int32_t partition, struct pm_error *err)
 {
     if (partition >= 0 && partition < log->memory->n_partitions) return PM_OK;
-    return pm_error_set(err, PM_ELOG, "partition %" PRId32 ": %s has %" PRId32 " partitions", partition, log->base.url, log->memory->n_partitions);
+    return pm_error_set(err, PM_ELOG, "partition %" PRId32 ": %s has %" PRId32 " partitions", partition, log->base.url,
+                        log->memory->n_partitions);
 }
 
 static size_t visible(const struct partition *p) { return p->n < p->shown ? p->n : p->shown; }
 
 /* What the readers see ends where the first hidden entry begins. */
-static int64_t visible_next(const struct partition *p) { return visible(p) < p->n ? p->entries[visible(p)].offset : p->next; }
+static int64_t visible_next(const struct partition *p)
+{
+    return visible(p) < p->n ? p->entries[visible(p)].offset : p->next;
+}
 
-static int memory_offsets(struct pm_log *base, int32_t partition, int64_t *ret_first, int64_t *ret_next, struct pm_error *err)
+static int memory_offsets(struct pm_log *base, int32_t partition, int64_t *ret_first, int64_t *ret_next,
+                          struct pm_error *err)
 {
     struct memory_log *log = self(base);
     PM_TRY(check_partition(log, partition, err));
@@ -380,11 +394,12 @@ static bool take(struct memory_log *log, int32_t partition, struct pm_log_batch_
     const struct entry *e = &p->entries[c->at++];
     if (e->offset < p->first) return true; /* a re-delivery of what is gone by now */
     c->position = e->offset + 1;
-    pm_log_batch_add(owner, &(struct pm_log_record){.partition = partition,
-                                                    .offset = e->offset,
-                                                    .timestamp_ms = e->timestamp_ms,
-                                                    .key = pm_slice(e->bytes, e->key_len),
-                                                    .value = pm_slice(e->null_value ? NULL : e->bytes + e->key_len, e->value_len)});
+    pm_log_batch_add(
+        owner, &(struct pm_log_record){.partition = partition,
+                                       .offset = e->offset,
+                                       .timestamp_ms = e->timestamp_ms,
+                                       .key = pm_slice(e->bytes, e->key_len),
+                                       .value = pm_slice(e->null_value ? NULL : e->bytes + e->key_len, e->value_len)});
     return true;
 }
 
@@ -424,7 +439,8 @@ static void memory_release(struct pm_log_batch_owner *owner)
     free(owner);
 }
 
-static int memory_poll(struct pm_log *base, size_t n_max, size_t bytes_max, int timeout_ms, struct pm_log_batch *ret, struct pm_error *err)
+static int memory_poll(struct pm_log *base, size_t n_max, size_t bytes_max, int timeout_ms, struct pm_log_batch *ret,
+                       struct pm_error *err)
 {
     struct memory_log *log = self(base);
     struct memory *memory = log->memory;
@@ -459,7 +475,8 @@ static int64_t memory_position(const struct pm_log *base, int32_t partition)
     return partition >= 0 && partition < log->memory->n_partitions ? log->cursors[partition].position : -1;
 }
 
-static int memory_settings(struct pm_log *base, void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
+static int memory_settings(struct pm_log *base,
+                           void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
                            struct pm_error *err)
 {
     (void)base;

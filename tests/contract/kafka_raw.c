@@ -1,4 +1,5 @@
-/* kafka_raw.c: librdkafka by hand, for the suite only (kafka_raw.h). Everything here asserts: a broker that does not do it fails the test. */
+/* kafka_raw.c: librdkafka by hand, for the suite only (kafka_raw.h). Everything here asserts: a broker that does not do
+ * it fails the test. */
 #include "tests/contract/kafka_raw.h"
 
 #include <criterion/criterion.h>
@@ -22,10 +23,12 @@ static rd_kafka_t *client(const char *url, rd_kafka_type_t type, const struct pm
     char brokers[256], text[512];
     snprintf(brokers, sizeof brokers, "%.*s", (int)(strrchr(url, '/') - url - 8), url + 8);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    cr_assert_eq(rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text, sizeof text), RD_KAFKA_CONF_OK, "%s", text);
+    cr_assert_eq(rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text, sizeof text), RD_KAFKA_CONF_OK, "%s",
+                 text);
     cr_assert_eq(rd_kafka_conf_set(conf, "log_level", "2", text, sizeof text), RD_KAFKA_CONF_OK, "%s", text);
     for (; properties && properties->name; properties++)
-        cr_assert_eq(rd_kafka_conf_set(conf, properties->name, properties->value, text, sizeof text), RD_KAFKA_CONF_OK, "%s", text);
+        cr_assert_eq(rd_kafka_conf_set(conf, properties->name, properties->value, text, sizeof text), RD_KAFKA_CONF_OK,
+                     "%s", text);
     rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof text);
     cr_assert(rk, "%s", text);
     return rk;
@@ -73,8 +76,10 @@ void raw_create_topic(const char *url, int n_partitions, const struct pm_log_pro
     rd_kafka_CreateTopics(rk, &topic, 1, NULL, queue);
     rd_kafka_event_t *event = answer(queue);
     size_t n;
-    const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &n);
-    cr_assert_eq(rd_kafka_topic_result_error(results[0]), RD_KAFKA_RESP_ERR_NO_ERROR, "%s", rd_kafka_topic_result_error_string(results[0]));
+    const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(
+        rd_kafka_event_CreateTopics_result(event), &n);
+    cr_assert_eq(rd_kafka_topic_result_error(results[0]), RD_KAFKA_RESP_ERR_NO_ERROR, "%s",
+                 rd_kafka_topic_result_error_string(results[0]));
     rd_kafka_event_destroy(event);
     for (int i = 0; !topic_is_there(rk, topic_of(url)) && i < 200; i++) nap_ms(20);
     rd_kafka_NewTopic_destroy(topic);
@@ -87,7 +92,8 @@ void raw_add_partitions(const char *url, int n_total)
     char text[512];
     rd_kafka_t *rk = client(url, RD_KAFKA_CONSUMER, NULL);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
-    rd_kafka_NewPartitions_t *partitions = rd_kafka_NewPartitions_new(topic_of(url), (size_t)n_total, text, sizeof text);
+    rd_kafka_NewPartitions_t *partitions = rd_kafka_NewPartitions_new(topic_of(url), (size_t)n_total, text,
+                                                                      sizeof text);
     rd_kafka_CreatePartitions(rk, &partitions, 1, NULL, queue);
     rd_kafka_event_destroy(answer(queue));
     rd_kafka_NewPartitions_destroy(partitions);
@@ -110,26 +116,26 @@ void raw_delete_records(const char *url, int32_t partition, int64_t before)
     rd_kafka_destroy(rk);
 }
 
-static void check(rd_kafka_error_t *e)
-{
-    cr_assert_null(e, "%s", rd_kafka_error_string(e));
-}
+static void check(rd_kafka_error_t *e) { cr_assert_null(e, "%s", rd_kafka_error_string(e)); }
 
 void raw_transaction(const char *url, int32_t partition, const char *value, int n, bool commit)
 {
-    rd_kafka_t *rk = client(url, RD_KAFKA_PRODUCER,
-                            (const struct pm_log_property[]){{"transactional.id", topic_of(url)}, {"linger.ms", "1"}, {NULL, NULL}});
+    rd_kafka_t *rk = client(
+        url, RD_KAFKA_PRODUCER,
+        (const struct pm_log_property[]){{"transactional.id", topic_of(url)}, {"linger.ms", "1"}, {NULL, NULL}});
     check(rd_kafka_init_transactions(rk, WAIT_MS));
     check(rd_kafka_begin_transaction(rk));
     for (int i = 0; i < n; i++) {
         char text[64];
         snprintf(text, sizeof text, "%s%d", value, i);
-        cr_assert_eq(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic_of(url)), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_VALUE(text, strlen(text)),
-                                       RD_KAFKA_V_KEY("t", 1), RD_KAFKA_V_TIMESTAMP(1000 + i), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        cr_assert_eq(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic_of(url)), RD_KAFKA_V_PARTITION(partition),
+                                       RD_KAFKA_V_VALUE(text, strlen(text)), RD_KAFKA_V_KEY("t", 1),
+                                       RD_KAFKA_V_TIMESTAMP(1000 + i), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                                        RD_KAFKA_V_END),
                      RD_KAFKA_RESP_ERR_NO_ERROR);
     }
-    cr_assert_eq(rd_kafka_flush(rk, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR); /* they are in the log before the marker is */
+    cr_assert_eq(rd_kafka_flush(rk, WAIT_MS),
+                 RD_KAFKA_RESP_ERR_NO_ERROR); /* they are in the log before the marker is */
     check(commit ? rd_kafka_commit_transaction(rk, WAIT_MS) : rd_kafka_abort_transaction(rk, WAIT_MS));
     rd_kafka_destroy(rk);
 }
@@ -137,7 +143,9 @@ void raw_transaction(const char *url, int32_t partition, const char *value, int 
 uint64_t raw_consume(const char *url, int32_t n_partitions, uint64_t n_expected, uint64_t *ret_bytes)
 {
     static rd_kafka_message_t *messages[1000];
-    rd_kafka_t *rk = client(url, RD_KAFKA_CONSUMER, (const struct pm_log_property[]){{"group.id", "raw"}, {"enable.auto.commit", "false"}, {NULL, NULL}});
+    rd_kafka_t *rk = client(
+        url, RD_KAFKA_CONSUMER,
+        (const struct pm_log_property[]){{"group.id", "raw"}, {"enable.auto.commit", "false"}, {NULL, NULL}});
     rd_kafka_poll_set_consumer(rk);
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(rk);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n_partitions);

@@ -10,7 +10,10 @@
 
 #define PARTITIONS 3
 
-static struct pm_log_options mode(enum pm_log_mode m) { return (struct pm_log_options){.mode = m, .timeout_ms = 10000}; }
+static struct pm_log_options mode(enum pm_log_mode m)
+{
+    return (struct pm_log_options){.mode = m, .timeout_ms = 10000};
+}
 
 /* n records "kI" = "vI" with times from 1000 on; keys repeat every `keys`. */
 static void fill(struct world *world, int n, int keys)
@@ -79,8 +82,13 @@ CONTRACT(records_come_back_as_they_were)
 {
     world_create(world, PARTITIONS);
     struct pm_log *log = world_open(world, PM_LOG_APPEND);
-    struct { const char *key, *value; int64_t at; } const records[] = {
-        {"job-1", "value", 1767600000000}, {"job-1", "", 1767600000001}, {"job-1", NULL, 1767600000002}, {"job-1", "\x01\xff\n", 1}};
+    struct {
+        const char *key, *value;
+        int64_t at;
+    } const records[] = {{"job-1", "value", 1767600000000},
+                         {"job-1", "", 1767600000001},
+                         {"job-1", NULL, 1767600000002},
+                         {"job-1", "\x01\xff\n", 1}};
     for (size_t i = 0; i < 4; i++) must_append(log, records[i].key, records[i].value, records[i].at);
     must_flush(log);
     pm_log_close(log);
@@ -119,10 +127,11 @@ CONTRACT(a_key_stays_in_its_partition_and_in_order)
         pm_buf_byte(&text[p], 0);
         used += text[p].len > 1;
         int64_t expected = 0;
-        for (char *line = strtok(text[p].ptr, "\n"); line; line = strtok(NULL, "\n")) {
+        for (const char *line = text[p].ptr; *line; line = strchr(line, '\n') + 1) {
             int partition, key, value;
             int64_t offset, at;
-            cr_assert_eq(sscanf(line, "%d:%" SCNd64 " %" SCNd64 " k%d=v%d", &partition, &offset, &at, &key, &value), 5, "%s", line);
+            cr_assert_eq(sscanf(line, "%d:%" SCNd64 " %" SCNd64 " k%d=v%d", &partition, &offset, &at, &key, &value), 5,
+                         "%s", line);
             cr_assert_eq(offset, expected++);
             cr_assert_eq(at, 1000 + value);
             cr_assert(partition_of[key] == -1 || partition_of[key] == p);
@@ -216,8 +225,9 @@ CONTRACT(an_offset_out_of_range_is_a_fault)
     cr_assert_eq(read_to_end(log, NULL, 1, 100, &fault), 0);
     cr_assert_eq(fault.partition, 0);
     cr_assert_eq(fault.error.code, PM_ELOG);
-    cr_assert(strstr(fault.error.text, "offset 17 is out of range") && strstr(fault.error.text, "0..9") && strstr(fault.error.text, "provmat rebuild"), "%s",
-              fault.error.text);
+    cr_assert(strstr(fault.error.text, "offset 17 is out of range") && strstr(fault.error.text, "0..9") &&
+                  strstr(fault.error.text, "provmat rebuild"),
+              "%s", fault.error.text);
     struct pm_log_batch batch;
     cr_assert_eq(pm_log_poll(log, 10, SIZE_MAX, 200, &batch, &err), PM_OK);
     cr_assert_eq(batch.n_records + batch.n_faults, 0, "it delivers nothing more");
@@ -248,7 +258,8 @@ CONTRACT(the_largest_record_fits_and_one_byte_more_does_not)
     char *value = pm_malloc(PM_LOG_RECORD_BYTES_MAX);
     for (size_t i = 0; i < PM_LOG_RECORD_BYTES_MAX; i++) value[i] = (char)(i * 2654435761u >> 13);
     cr_assert_eq(pm_log_append(log, pm_slice("k", 1), pm_slice(value, PM_LOG_RECORD_BYTES_MAX), 5, &err), PM_ELIMIT);
-    cr_assert_eq(pm_log_append(log, pm_slice("k", 1), pm_slice(value, PM_LOG_RECORD_BYTES_MAX - 1), 5, &err), PM_OK, "%s", err.text);
+    cr_assert_eq(pm_log_append(log, pm_slice("k", 1), pm_slice(value, PM_LOG_RECORD_BYTES_MAX - 1), 5, &err), PM_OK,
+                 "%s", err.text);
     must_flush(log);
     pm_log_close(log);
     log = world_open(world, PM_LOG_READ);
@@ -320,7 +331,8 @@ CONTRACT(batches_are_good_until_released_in_any_order_from_another_thread)
         for (size_t j = 0; j < batches[i].n_records; j++, n++) {
             const struct pm_log_record *rec = &batches[i].records[j];
             cr_assert_eq(rec->key.ptr[0], 'k');
-            cr_assert(pm_slice_eq(pm_slice(rec->key.ptr + 1, rec->key.len - 1), pm_slice(rec->value.ptr + 1, rec->value.len - 1)));
+            cr_assert(pm_slice_eq(pm_slice(rec->key.ptr + 1, rec->key.len - 1),
+                                  pm_slice(rec->value.ptr + 1, rec->value.len - 1)));
         }
     pthread_t thread;
     cr_assert_eq(pthread_create(&thread, NULL, release_backwards, batches), 0);
@@ -364,8 +376,17 @@ Test(log, a_url_that_is_none_is_refused)
 {
     struct pm_error err = {0};
     struct pm_log *log = NULL;
-    const char *const urls[] = {"", "kafka", "http://a/b", "local:", "kafka://", "kafka://h:1", "kafka://h:1/", "kafka://h/t", "kafka://h:0/t",
-                                "kafka://h:1/a b", "kafka://,h:1/t"};
+    const char *const urls[] = {"",
+                                "kafka",
+                                "http://a/b",
+                                "local:",
+                                "kafka://",
+                                "kafka://h:1",
+                                "kafka://h:1/",
+                                "kafka://h/t",
+                                "kafka://h:0/t",
+                                "kafka://h:1/a b",
+                                "kafka://,h:1/t"};
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
         struct pm_log_options o = mode(PM_LOG_APPEND);
         cr_assert_eq(pm_log_open(urls[i], &o, &log, &err), PM_EUSAGE, "\"%s\": %s", urls[i], err.text);

@@ -1,5 +1,5 @@
-/* log_kafka_test.c: what only a Kafka topic does, on the broker of PROVMAT_TEST_KAFKA: transaction markers, truncation, deletion, refusals, settings. The tests
- * of a broker that is not there need none. */
+/* log_kafka_test.c: what only a Kafka topic does, on the broker of PROVMAT_TEST_KAFKA: transaction markers, truncation,
+ * deletion, refusals, settings. The tests of a broker that is not there need none. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -80,15 +80,16 @@ Test(log_kafka_away, properties_are_refused_before_anything_is_asked)
     struct pm_log *log = NULL;
     const struct pm_log_property bad[] = {{"no.such.thing", "1"}, {"enable.auto.commit", "true"}, {"linger.ms", "-7"}};
     for (size_t i = 0; i < 3; i++) {
-        struct pm_log_options options = {.mode = PM_LOG_READ, .properties = &bad[i], .n_properties = 1, .timeout_ms = 100};
+        struct pm_log_options options = {
+            .mode = PM_LOG_READ, .properties = &bad[i], .n_properties = 1, .timeout_ms = 100};
         cr_assert_eq(pm_log_open("kafka://127.0.0.1:1/t", &options, &log, &err), PM_EUSAGE, "%s", err.text);
         cr_assert(strstr(err.text, bad[i].name), "%s", err.text);
     }
 }
 
-#define KAFKA(name)                                                                                                \
-    static void name##_body(struct world *world);                                                                  \
-    CONTRACT_ONE(log_kafka_alone, WORLD_KAFKA, name)                                                               \
+#define KAFKA(name)                                  \
+    static void name##_body(struct world *world);    \
+    CONTRACT_ONE(log_kafka_alone, WORLD_KAFKA, name) \
     static void name##_body(struct world *world)
 
 static void append_n(struct world *world, int n)
@@ -173,7 +174,9 @@ KAFKA(a_deleted_head_is_a_fault_that_names_what_is_gone)
     cr_assert_eq(fault.partition, 1);
     cr_assert_eq(fault.error.code, PM_ELOG);
     char expected[128];
-    snprintf(expected, sizeof expected, "partition 1: offset 0 is out of range: the log holds offsets 40..%" PRId64 "; records 0..39 are gone", next - 1);
+    snprintf(expected, sizeof expected,
+             "partition 1: offset 0 is out of range: the log holds offsets 40..%" PRId64 "; records 0..39 are gone",
+             next - 1);
     cr_assert(strstr(fault.error.text, expected), "%s", fault.error.text);
     cr_assert_eq(pm_log_seek(log, 1, 40, NULL), PM_OK);
     (void)read_to_end(log, NULL, 2, 1000, NULL); /* the other partition was not harmed */
@@ -191,7 +194,8 @@ KAFKA(a_topic_deleted_while_it_is_read_is_a_fault_of_the_whole_log)
     raw_delete_topic(world->url);
     struct pm_log_batch batch = {0};
     struct pm_error err = {0};
-    for (int i = 0; i < 225 && batch.n_faults == 0; i++) cr_assert_eq(pm_log_poll(log, 10, SIZE_MAX, 200, &batch, &err), PM_OK, "%s", err.text);
+    for (int i = 0; i < 225 && batch.n_faults == 0; i++)
+        cr_assert_eq(pm_log_poll(log, 10, SIZE_MAX, 200, &batch, &err), PM_OK, "%s", err.text);
     cr_assert_eq(batch.n_faults, 1, "45 s and no fault");
     cr_assert_eq(batch.faults[0].partition, -1);
     cr_assert_eq(batch.faults[0].error.code, PM_ELOG);
@@ -265,7 +269,10 @@ KAFKA(a_topic_that_we_make_keeps_everything)
 {
     world_create(world, 2);
     struct pm_log *log = world_open(world, PM_LOG_ADMIN);
-    const char *const rows[][2] = {{"cleanup.policy", "delete"}, {"retention.ms", "-1"}, {"retention.bytes", "-1"}, {"message.timestamp.type", "CreateTime"}};
+    const char *const rows[][2] = {{"cleanup.policy", "delete"},
+                                   {"retention.ms", "-1"},
+                                   {"retention.bytes", "-1"},
+                                   {"message.timestamp.type", "CreateTime"}};
     for (size_t i = 0; i < 4; i++) {
         struct setting s = setting(log, rows[i][0]);
         cr_assert_str_eq(s.value, rows[i][1]);
@@ -277,8 +284,10 @@ KAFKA(a_topic_that_we_make_keeps_everything)
 KAFKA(a_topic_that_forgets_is_warned_of)
 {
     raw_create_topic(world->url, 1,
-                     (const struct pm_log_property[]){{"cleanup.policy", "compact"}, {"retention.ms", "86400000"},
-                                                      {"message.timestamp.type", "LogAppendTime"}, {NULL, NULL}});
+                     (const struct pm_log_property[]){{"cleanup.policy", "compact"},
+                                                      {"retention.ms", "86400000"},
+                                                      {"message.timestamp.type", "LogAppendTime"},
+                                                      {NULL, NULL}});
     struct pm_log *log = world_open(world, PM_LOG_ADMIN);
     cr_assert_not_null(setting(log, "cleanup.policy").warning);
     cr_assert_not_null(setting(log, "retention.ms").warning);
@@ -310,7 +319,8 @@ KAFKA(what_the_broker_refuses_is_counted_and_named)
     must_append(log, "k", value, 1);
     struct pm_error err = {0};
     cr_assert_eq(pm_log_flush(log, &err), PM_ELOG);
-    cr_assert(strstr(err.text, "1 records are not acknowledged") && strstr(err.text, "max.message.bytes"), "%s", err.text);
+    cr_assert(strstr(err.text, "1 records are not acknowledged") && strstr(err.text, "max.message.bytes"), "%s",
+              err.text);
     cr_assert_eq(pm_log_acknowledged(log), 1);
     must_append(log, "k", "fits", 1);
     must_flush(log);
@@ -341,7 +351,8 @@ KAFKA(the_key_chooses_the_partition_as_java_does)
     struct pm_buf text[8] = {{0}};
     cr_assert_eq(read_to_end(log, text, 8, 100, NULL), 3);
     /* Kafka's own test vectors: murmur2("21") = -973932308, murmur2("foobar") = -790332482 */
-    int of_21 = (int)(((uint32_t)-973932308 & 0x7fffffff) % 8), of_foobar = (int)(((uint32_t)-790332482 & 0x7fffffff) % 8);
+    int of_21 = (int)(((uint32_t)-973932308 & 0x7fffffff) % 8),
+        of_foobar = (int)(((uint32_t)-790332482 & 0x7fffffff) % 8);
     for (int p = 0; p < 8; p++) pm_buf_byte(&text[p], 0);
     cr_assert(strstr(text[of_21].ptr, "21=a"), "%s", text[of_21].ptr);
     cr_assert(strstr(text[of_foobar].ptr, "foobar=b"), "%s", text[of_foobar].ptr);

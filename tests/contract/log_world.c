@@ -29,7 +29,8 @@ struct world world_new(enum world_kind kind)
         break;
     case WORLD_KAFKA:
         if (!broker || !broker[0]) cr_skip_test("PROVMAT_TEST_KAFKA names no broker");
-        snprintf(world.url, sizeof world.url, "kafka://%s/contract-%d-%d-%" PRId64, broker, (int)getpid(), ++number, pm_time_now_us());
+        snprintf(world.url, sizeof world.url, "kafka://%s/contract-%d-%d-%" PRId64, broker, (int)getpid(), ++number,
+                 pm_time_now_us());
         break;
     }
     return world;
@@ -59,7 +60,8 @@ void world_end(struct world *world)
 void world_create(struct world *world, int n_partitions)
 {
     struct pm_error err = {0};
-    cr_assert_eq(pm_log_create(world->url, &(struct pm_log_options){.mode = PM_LOG_ADMIN}, n_partitions, &err), PM_OK, "%s", err.text);
+    cr_assert_eq(pm_log_create(world->url, &(struct pm_log_options){.mode = PM_LOG_ADMIN}, n_partitions, &err), PM_OK,
+                 "%s", err.text);
 }
 
 struct pm_log *world_open(const struct world *world, enum pm_log_mode mode)
@@ -73,7 +75,9 @@ struct pm_log *world_open(const struct world *world, enum pm_log_mode mode)
 void must_append(struct pm_log *log, const char *key, const char *value, int64_t timestamp_ms)
 {
     struct pm_error err = {0};
-    cr_assert_eq(pm_log_append(log, pm_slice_cstr(key), value ? pm_slice_cstr(value) : pm_slice(NULL, 0), timestamp_ms, &err), PM_OK, "%s", err.text);
+    cr_assert_eq(
+        pm_log_append(log, pm_slice_cstr(key), value ? pm_slice_cstr(value) : pm_slice(NULL, 0), timestamp_ms, &err),
+        PM_OK, "%s", err.text);
 }
 
 void must_flush(struct pm_log *log)
@@ -103,7 +107,8 @@ static bool at_end(struct pm_log *log, const int64_t *ends, int32_t n_partitions
     return true;
 }
 
-size_t read_to_end(struct pm_log *log, struct pm_buf *text, int32_t n_partitions, size_t n_max, struct pm_log_fault *fault)
+size_t read_to_end(struct pm_log *log, struct pm_buf *text, int32_t n_partitions, size_t n_max,
+                   struct pm_log_fault *fault)
 {
     int64_t ends[PM_LOG_PARTITIONS_MAX], first, until = pm_time_monotonic_us() + READ_SECONDS_MAX * 1000000LL;
     size_t n = 0;
@@ -116,8 +121,9 @@ size_t read_to_end(struct pm_log *log, struct pm_buf *text, int32_t n_partitions
         cr_assert_leq(batch.n_records, n_max);
         for (size_t i = 0; i < batch.n_records && text; i++) {
             const struct pm_log_record *rec = &batch.records[i];
-            pm_buf_printf(&text[rec->partition], "%" PRId32 ":%" PRId64 " %" PRId64 " %.*s=%.*s\n", rec->partition, rec->offset, rec->timestamp_ms,
-                          PM_SLICE_ARG(rec->key), rec->value.ptr ? (int)rec->value.len : 6, rec->value.ptr ? rec->value.ptr : "(null)");
+            pm_buf_printf(&text[rec->partition], "%" PRId32 ":%" PRId64 " %" PRId64 " %.*s=%.*s\n", rec->partition,
+                          rec->offset, rec->timestamp_ms, PM_SLICE_ARG(rec->key),
+                          rec->value.ptr ? (int)rec->value.len : 6, rec->value.ptr ? rec->value.ptr : "(null)");
         }
         n += batch.n_records;
         faulted = batch.n_faults > 0;

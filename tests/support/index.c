@@ -13,11 +13,11 @@
 
 #define LOG_URL "local:/nowhere"
 #define LOG_IDENTITY "local:test"
-#define MUST(call)                                                                                                 \
-    do {                                                                                                           \
-        struct pm_error err_ = {0}, *err = &err_;                                                                  \
-        int rc_ = (call);                                                                                          \
-        cr_assert_eq(rc_, PM_OK, "%s:%d: %s", __FILE__, __LINE__, err_.text);                                      \
+#define MUST(call)                                                            \
+    do {                                                                      \
+        struct pm_error err_ = {0}, *err = &err_;                             \
+        int rc_ = (call);                                                     \
+        cr_assert_eq(rc_, PM_OK, "%s:%d: %s", __FILE__, __LINE__, err_.text); \
     } while (0)
 
 /* ---- directories ---- */
@@ -79,7 +79,10 @@ void test_index_remove(struct test_index *index)
 
 /* ---- events ---- */
 
-void test_index_event(struct test_index *index, const struct pm_event *ev) { pm_prepare_event(&index->prepare, ev, &index->batch); }
+void test_index_event(struct test_index *index, const struct pm_event *ev)
+{
+    pm_prepare_event(&index->prepare, ev, &index->batch);
+}
 
 static void put_quoted(const char *text, struct pm_buf *out)
 {
@@ -163,7 +166,8 @@ void test_index_lines(struct test_index *index, bool each, const char *const *li
 
 void test_index_fail(struct test_index *index)
 {
-    /* An event about a result that the batch or the index has, whose record is a lone byte: refused when everything before it has been applied. */
+    /* An event about a result that the batch or the index has, whose record is a lone byte: refused when everything
+     * before it has been applied. */
     struct pm_batch *batch = &index->batch;
     size_t n = batch->n_ops, with_path = n;
     for (size_t i = 0; i < n; i++)
@@ -171,7 +175,12 @@ void test_index_fail(struct test_index *index)
     if (with_path == n) return;
     struct pm_hash128 hash = batch->ops[with_path].hash;
     struct pm_op *bad = pm_batch_op(batch);
-    *bad = (struct pm_op){.hash = hash, .type = PM_RESULT_COMPUTED, .at = INT64_MIN, .identity = 1, .bytes_at = batch->bytes.len, .bytes_len = 1};
+    *bad = (struct pm_op){.hash = hash,
+                          .type = PM_RESULT_COMPUTED,
+                          .at = INT64_MIN,
+                          .identity = 1,
+                          .bytes_at = batch->bytes.len,
+                          .bytes_len = 1};
     pm_buf_byte(&batch->bytes, 0);
     struct pm_error err = {0};
     cr_assert_eq(pm_apply(index->w, batch, 0, &err), PM_ECORRUPT, "%s", err.text);
@@ -201,9 +210,12 @@ static void put_counts(struct pm_snapshot *snap, bool events, struct pm_buf *out
     struct pm_index_info info;
     MUST(pm_snapshot_info(snap, &info, err));
     if (events) pm_buf_printf(out, "events=%llu ", (unsigned long long)info.events);
-    pm_buf_printf(out, "results=%llu jobs=%llu pairs=", (unsigned long long)info.results, (unsigned long long)info.jobs);
-    for (int role = 0; role < PM_ROLE_COUNT; role++) pm_buf_printf(out, "%s%llu", role ? "," : "", (unsigned long long)info.pairs_by_role[role]);
-    pm_buf_printf(out, " unattributed=%llu conflicts=%llu", (unsigned long long)info.unattributed, (unsigned long long)info.conflicts);
+    pm_buf_printf(out, "results=%llu jobs=%llu pairs=", (unsigned long long)info.results,
+                  (unsigned long long)info.jobs);
+    for (int role = 0; role < PM_ROLE_COUNT; role++)
+        pm_buf_printf(out, "%s%llu", role ? "," : "", (unsigned long long)info.pairs_by_role[role]);
+    pm_buf_printf(out, " unattributed=%llu conflicts=%llu", (unsigned long long)info.unattributed,
+                  (unsigned long long)info.conflicts);
     if (events) pm_buf_printf(out, " quarantined=%llu", (unsigned long long)info.quarantined);
 }
 
@@ -220,9 +232,11 @@ void test_index_digest(const char *dir, struct pm_buf *out)
     pm_buf_byte(out, '\n');
 }
 
-#define PUT_TEXT(m, width)                                                                                         \
-    if (ev->has & PM_HAS(m)) pm_buf_printf(out, #m "=%.*s ", (int)(ev->m.len < (width) ? ev->m.len : (width)), ev->m.ptr)
-#define PUT_NUMBER(m, format) if (ev->has & PM_HAS(m)) pm_buf_printf(out, #m "=" format " ", ev->m)
+#define PUT_TEXT(m, width)   \
+    if (ev->has & PM_HAS(m)) \
+    pm_buf_printf(out, #m "=%.*s ", (int)(ev->m.len < (width) ? ev->m.len : (width)), ev->m.ptr)
+#define PUT_NUMBER(m, format) \
+    if (ev->has & PM_HAS(m)) pm_buf_printf(out, #m "=" format " ", ev->m)
 
 static void put_facts(const struct pm_event *ev, struct pm_buf *out)
 {
@@ -245,7 +259,8 @@ static void put_facts(const struct pm_event *ev, struct pm_buf *out)
     struct pm_array_iter it = pm_array_iter(ev->outputs);
     struct pm_output output;
     for (bool first = true; pm_array_next_output(&it, &output); first = false)
-        pm_buf_printf(out, "%s%.*s/%ld/%.4s", first ? "" : ",", PM_SLICE_ARG(output.name), output.size, output.checksum.ptr);
+        pm_buf_printf(out, "%s%.*s/%ld/%.4s", first ? "" : ",", PM_SLICE_ARG(output.name), output.size,
+                      output.checksum.ptr);
     pm_buf_byte(out, ' ');
 }
 
@@ -255,7 +270,10 @@ struct named_pair {
     struct pm_pair pair;
 };
 
-static int by_job(const void *a, const void *b) { return strcmp(((const struct named_pair *)a)->job, ((const struct named_pair *)b)->job); }
+static int by_job(const void *a, const void *b)
+{
+    return strcmp(((const struct named_pair *)a)->job, ((const struct named_pair *)b)->job);
+}
 
 static void put_pairs(struct pm_snapshot *snap, uint64_t result, struct pm_arena *arena, struct pm_buf *out)
 {
@@ -321,7 +339,8 @@ const char *test_index_result(struct test_index *index, const char *path)
 static void put_list(const char *name, const struct pm_slice *items, size_t n, size_t width, struct pm_buf *out)
 {
     pm_buf_printf(out, " %s=", name);
-    for (size_t i = 0; i < n; i++) pm_buf_printf(out, "%s%.*s", i ? "," : "", (int)(items[i].len < width ? items[i].len : width), items[i].ptr);
+    for (size_t i = 0; i < n; i++)
+        pm_buf_printf(out, "%s%.*s", i ? "," : "", (int)(items[i].len < width ? items[i].len : width), items[i].ptr);
 }
 
 const char *test_index_job(struct test_index *index, const char *job_id)
@@ -337,8 +356,8 @@ const char *test_index_job(struct test_index *index, const char *job_id)
     } else {
         MUST(pm_job_get(snap, number, &arena, &job, err));
         pm_buf_printf(out, "status=%s at=%ld..%ld computed=%lu reused=%lu failed=%lu expected=%lu missing=%lu",
-                      job.status < 0 ? "none" : pm_status_name((enum pm_status)job.status), job.first_at, job.last_at, job.computed, job.reused, job.failed,
-                      job.expected, job.missing);
+                      job.status < 0 ? "none" : pm_status_name((enum pm_status)job.status), job.first_at, job.last_at,
+                      job.computed, job.reused, job.failed, job.expected, job.missing);
         put_list("bundles", job.bundle_digests, job.n_bundle_digests, 4, out);
         put_list("targets", job.targets, job.n_targets, 99, out);
         pm_buf_byte(out, ' ');
@@ -366,11 +385,13 @@ static int take_conflict(void *arg, const struct pm_conflict *conflict, struct p
     struct conflict_texts *texts = arg;
     struct pm_buf buf = {0};
     cr_assert_lt(texts->n, 64);
-    pm_buf_printf(&buf, "%.*s %.*s %s", PM_SLICE_ARG(conflict->id), PM_SLICE_ARG(conflict->what), pm_conflict_class_name(conflict->class));
+    pm_buf_printf(&buf, "%.*s %.*s %s", PM_SLICE_ARG(conflict->id), PM_SLICE_ARG(conflict->what),
+                  pm_conflict_class_name(conflict->class));
     for (size_t i = 0; i < conflict->n_values; i++) {
         const struct pm_conflict_value *value = &conflict->values[i];
-        pm_buf_printf(&buf, " %.*s(%s %.*s @%ld)", (int)(value->value.len < 20 ? value->value.len : 20), value->value.ptr, pm_event_type_name(value->type),
-                      value->has_job ? (int)value->job_id.len : 1, value->has_job ? value->job_id.ptr : "-", value->at);
+        pm_buf_printf(&buf, " %.*s(%s %.*s @%ld)", (int)(value->value.len < 20 ? value->value.len : 20),
+                      value->value.ptr, pm_event_type_name(value->type), value->has_job ? (int)value->job_id.len : 1,
+                      value->has_job ? value->job_id.ptr : "-", value->at);
     }
     pm_buf_byte(&buf, 0);
     texts->rows[texts->n++] = buf.ptr;

@@ -19,7 +19,7 @@ static char dir[128], url[160];
 
 static void begin(void)
 {
-    strcpy(dir, "/tmp/provmat-local-XXXXXX");
+    snprintf(dir, sizeof dir, "/tmp/provmat-local-XXXXXX");
     cr_assert(mkdtemp(dir));
     snprintf(url, sizeof url, "local:%s/a/log", dir); /* parents are made */
 }
@@ -47,7 +47,8 @@ static struct pm_log *open_log(enum pm_log_mode mode)
 static void append(struct pm_log *log, const char *key, const char *value, int64_t timestamp_ms)
 {
     struct pm_error err = {0};
-    cr_assert_eq(pm_log_append(log, pm_slice_cstr(key), pm_slice_cstr(value), timestamp_ms, &err), PM_OK, "%s", err.text);
+    cr_assert_eq(pm_log_append(log, pm_slice_cstr(key), pm_slice_cstr(value), timestamp_ms, &err), PM_OK, "%s",
+                 err.text);
 }
 
 static void flush(struct pm_log *log)
@@ -117,7 +118,8 @@ Test(log_local_alone, a_full_group_is_committed_by_itself)
     pm_log_close(log);
 }
 
-/* In a child process: n records "WHO-I", flushed every `every`; after each flush how many are acknowledged goes to `fd`. */
+/* In a child process: n records "WHO-I", flushed every `every`; after each flush how many are acknowledged goes to
+ * `fd`. */
 static void appender(char who, int n, int every, int fd)
 {
     struct pm_log *log = NULL;
@@ -135,7 +137,8 @@ static void appender(char who, int n, int every, int fd)
     _exit(0);
 }
 
-/* Reads everything: offsets are without a hole, and each appender's records are in order and once. counts[c - 'a'] is how many of 'c' came. */
+/* Reads everything: offsets are without a hole, and each appender's records are in order and once. counts[c - 'a'] is
+ * how many of 'c' came. */
 static void check_order(int counts[26])
 {
     struct pm_log *log = open_log(PM_LOG_READ);
@@ -149,7 +152,8 @@ static void check_order(int counts[26])
             char value[24];
             cr_assert_eq(rec->offset, expected++);
             snprintf(value, sizeof value, "%c-%d", rec->key.ptr[0], counts[rec->key.ptr[0] - 'a']++);
-            cr_assert(pm_slice_is(rec->value, value), "offset %" PRId64 ": %.*s, not %s", rec->offset, PM_SLICE_ARG(rec->value), value);
+            cr_assert(pm_slice_is(rec->value, value), "offset %" PRId64 ": %.*s, not %s", rec->offset,
+                      PM_SLICE_ARG(rec->value), value);
         }
         pm_log_batch_release(&batch);
     }
@@ -212,10 +216,10 @@ static void damage(uint64_t offset, size_t len, int flip)
     cr_assert_leq(value.len, sizeof bytes);
     memcpy(bytes, value.ptr, value.len);
     if (flip >= 0) bytes[flip] ^= 4;
-    if (len == SIZE_MAX)
-        cr_assert_eq(pm_kv_del(txn, db, pm_kv_u64(&offset), &err), PM_OK, "%s", err.text);
+    if (len == SIZE_MAX) cr_assert_eq(pm_kv_del(txn, db, pm_kv_u64(&offset), &err), PM_OK, "%s", err.text);
     else
-        cr_assert_eq(pm_kv_put(txn, db, pm_kv_u64(&offset), pm_slice(bytes, len < value.len ? len : value.len), &err), PM_OK, "%s", err.text);
+        cr_assert_eq(pm_kv_put(txn, db, pm_kv_u64(&offset), pm_slice(bytes, len < value.len ? len : value.len), &err),
+                     PM_OK, "%s", err.text);
     cr_assert_eq(pm_kv_commit(txn, &err), PM_OK, "%s", err.text);
     pm_kv_close(kv);
 }
@@ -247,7 +251,8 @@ static void check_damage(size_t len, int flip)
     pm_log_close(log);
 }
 
-#define DAMAGE(name, len, flip) Test(log_local_alone, name) { check_damage(len, flip); }
+#define DAMAGE(name, len, flip) \
+    Test(log_local_alone, name) { check_damage(len, flip); }
 DAMAGE(a_flipped_value_is_found, 255, 25)
 DAMAGE(a_flipped_timestamp_is_found, 255, 9)
 DAMAGE(a_flipped_key_length_is_found, 255, 16)
@@ -269,7 +274,8 @@ Test(log_local_alone, a_missing_head_is_out_of_range)
     struct pm_log_batch batch = poll_now(log, 100);
     cr_assert_eq(batch.n_faults, 1);
     cr_assert_eq(batch.faults[0].error.code, PM_ELOG);
-    cr_assert(strstr(batch.faults[0].error.text, "holds offsets 1..2; records 0..0 are gone"), "%s", batch.faults[0].error.text);
+    cr_assert(strstr(batch.faults[0].error.text, "holds offsets 1..2; records 0..0 are gone"), "%s",
+              batch.faults[0].error.text);
     pm_log_batch_release(&batch);
     int64_t first, next;
     cr_assert_eq(pm_log_offsets(log, 0, &first, &next, NULL), PM_OK);
@@ -320,7 +326,8 @@ Test(log_local_alone, a_directory_of_something_else_is_refused)
     pm_kv_close(kv);
     cr_assert_eq(pm_log_open(url, &(struct pm_log_options){.mode = PM_LOG_APPEND}, &log, &err), PM_ELOG);
     cr_assert(strstr(err.text, "holds an index, not a log"), "%s", err.text);
-    cr_assert_eq(pm_log_open(url, &(struct pm_log_options){.mode = PM_LOG_READ}, &log, &err), PM_ENOTFOUND, "%s", err.text);
+    cr_assert_eq(pm_log_open(url, &(struct pm_log_options){.mode = PM_LOG_READ}, &log, &err), PM_ENOTFOUND, "%s",
+                 err.text);
     snprintf(url, sizeof url, "local:%s/file", dir);
     int fd = open(url + strlen("local:"), O_CREAT | O_WRONLY, 0600);
     close(fd);

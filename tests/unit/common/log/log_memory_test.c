@@ -1,10 +1,12 @@
 /* log_memory_test.c: the script of the memory log does what it says. */
+#include "common/base/buf.h"
+#include "common/base/check.h"
 #include "common/log/log_memory.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #define NAME "script"
@@ -14,7 +16,8 @@ static struct pm_log *open_log(enum pm_log_mode mode)
 {
     struct pm_log *log = NULL;
     struct pm_error err = {0};
-    cr_assert_eq(pm_log_open("memory:" NAME, &(struct pm_log_options){.mode = mode}, &log, &err), PM_OK, "%s", err.text);
+    cr_assert_eq(pm_log_open("memory:" NAME, &(struct pm_log_options){.mode = mode}, &log, &err), PM_OK, "%s",
+                 err.text);
     return log;
 }
 
@@ -25,22 +28,30 @@ static struct pm_log *reader(int n_partitions)
     return log;
 }
 
-/* What one poll gives, as "P:OFFSET " words and "P! " for a fault. */
+/* What one poll gives, as "P:OFFSET " words and "P! " for a fault. Good until the next call. */
 static const char *polled(struct pm_log *log, size_t n_max)
 {
-    static char text[512];
+    static struct pm_buf text;
     struct pm_log_batch batch;
     struct pm_error err = {0};
-    text[0] = 0;
-    if (pm_log_poll(log, n_max, SIZE_MAX, 0, &batch, &err) != PM_OK) return strcpy(text, err.text);
+    pm_buf_clear(&text);
+    if (pm_log_poll(log, n_max, SIZE_MAX, 0, &batch, &err) != PM_OK) {
+        pm_buf_printf(&text, "%s%c", err.text, 0);
+        return text.ptr;
+    }
     for (size_t i = 0; i < batch.n_records; i++)
-        sprintf(text + strlen(text), "%" PRId32 ":%" PRId64 " ", batch.records[i].partition, batch.records[i].offset);
-    for (size_t i = 0; i < batch.n_faults; i++) sprintf(text + strlen(text), "%" PRId32 "! ", batch.faults[i].partition);
+        pm_buf_printf(&text, "%" PRId32 ":%" PRId64 " ", batch.records[i].partition, batch.records[i].offset);
+    for (size_t i = 0; i < batch.n_faults; i++)
+        pm_buf_printf(&text, "%" PRId32 "! ", batch.faults[i].partition);
     pm_log_batch_release(&batch);
-    return text;
+    pm_buf_byte(&text, 0);
+    return text.ptr;
 }
 
-static void add(int32_t partition, int64_t offset) { pm_log_memory_append(NAME, partition, offset, 5, BYTES("k"), BYTES("v")); }
+static void add(int32_t partition, int64_t offset)
+{
+    pm_log_memory_append(NAME, partition, offset, 5, BYTES("k"), BYTES("v"));
+}
 
 Test(log_memory_script, gaps_and_redelivery_and_a_marker_at_the_end)
 {
@@ -85,7 +96,10 @@ Test(log_memory_script, order_between_partitions)
 {
     pm_log_memory_make(NAME, 3);
     for (int i = 0; i < 6; i++) add(i % 3, -1);
-    struct { enum pm_log_memory_order order; const char *text; } const orders[] = {
+    struct {
+        enum pm_log_memory_order order;
+        const char *text;
+    } const orders[] = {
         {PM_LOG_MEMORY_ONE_FIRST, "0:0 0:1 1:0 1:1 2:0 2:1 "},
         {PM_LOG_MEMORY_LAST_FIRST, "2:0 2:1 1:0 1:1 0:0 0:1 "},
         {PM_LOG_MEMORY_IN_TURN, "1:0 2:0 0:0 1:1 2:1 0:1 "},
@@ -96,17 +110,16 @@ Test(log_memory_script, order_between_partitions)
         cr_assert_str_eq(polled(log, 10), orders[i].text);
         pm_log_close(log);
     }
-    char once[512];
+    char *once = NULL;
     for (int i = 0; i < 2; i++) {
         pm_log_memory_set_order(NAME, PM_LOG_MEMORY_RANDOM, 42);
         struct pm_log *log = reader(3);
-        if (i == 0)
-            strcpy(once, polled(log, 10));
-        else
-            cr_assert_str_eq(polled(log, 10), once);
+        if (i == 0) once = pm_strdup(polled(log, 10));
+        else cr_assert_str_eq(polled(log, 10), once);
         cr_assert_eq(strlen(once), 24);
         pm_log_close(log);
     }
+    free(once);
     pm_log_memory_forget(NAME);
 }
 
@@ -121,8 +134,9 @@ Test(log_memory_script, a_truncated_head_is_a_fault_with_the_range)
     cr_assert_eq(pm_log_poll(log, 10, SIZE_MAX, 0, &batch, NULL), PM_OK);
     cr_assert_eq(batch.n_faults, 1);
     cr_assert_eq(batch.faults[0].error.code, PM_ELOG);
-    cr_assert(strstr(batch.faults[0].error.text, "offset 2 is out of range: the log holds offsets 40..89; records 2..39 are gone"), "%s",
-              batch.faults[0].error.text);
+    cr_assert(strstr(batch.faults[0].error.text,
+                     "offset 2 is out of range: the log holds offsets 40..89; records 2..39 are gone"),
+              "%s", batch.faults[0].error.text);
     pm_log_batch_release(&batch);
     cr_assert_str_eq(polled(log, 10), "");
     cr_assert_eq(pm_log_seek(log, 0, 40, NULL), PM_OK);

@@ -233,7 +233,8 @@ static int fill(struct pm_kv_txn *txn, pm_kv_db db, const char *block, size_t si
     return PM_OK;
 }
 
-/* With little address space the first map is small, so that it can be filled; then a larger headroom must make it grow. */
+/* With little address space the first map is small, so that it can be filled; then a larger headroom must make it grow.
+ */
 Test(kv, the_map_grows_by_the_headroom)
 {
     if (SANITIZED) cr_skip_test("the address space cannot be limited under a sanitizer");
@@ -354,7 +355,8 @@ static const char *walk(struct pm_kv_txn *txn, pm_kv_db db)
     struct pm_slice key;
     text[0] = 0;
     OK(pm_kv_cursor_open(txn, db, &cursor, &err));
-    for (int rc = pm_kv_seek(cursor, pm_slice(NULL, 0), &key, NULL, &err); rc == PM_OK; rc = pm_kv_next(cursor, &key, NULL, &err))
+    for (int rc = pm_kv_seek(cursor, pm_slice(NULL, 0), &key, NULL, &err); rc == PM_OK;
+         rc = pm_kv_next(cursor, &key, NULL, &err))
         snprintf(text + strlen(text), sizeof text - strlen(text), "%.*s ", PM_SLICE_ARG(key));
     pm_kv_cursor_close(cursor);
     return text;
@@ -398,14 +400,17 @@ Test(kv, a_cursor_deletes_whole_pages)
     OK(pm_kv_cursor_open(txn, db, &cursor, &err));
     struct pm_slice key;
     uint64_t seen = 0, kept = 0;
-    for (int rc = pm_kv_seek(cursor, pm_slice(NULL, 0), &key, NULL, &err); rc == PM_OK; rc = pm_kv_next(cursor, &key, NULL, &err)) {
+    for (int rc = pm_kv_seek(cursor, pm_slice(NULL, 0), &key, NULL, &err); rc == PM_OK;
+         rc = pm_kv_next(cursor, &key, NULL, &err)) {
         uint64_t number;
         memcpy(&number, key.ptr, 8);
         cr_assert_eq(number, seen++, "each one once");
         if (number % 10) OK(pm_kv_cursor_del(cursor, &err));
     }
     cr_assert_eq(seen, 1000);
-    for (int rc = pm_kv_seek(cursor, pm_slice(NULL, 0), &key, NULL, &err); rc == PM_OK; rc = pm_kv_next(cursor, &key, NULL, &err)) kept++;
+    for (int rc = pm_kv_seek(cursor, pm_slice(NULL, 0), &key, NULL, &err); rc == PM_OK;
+         rc = pm_kv_next(cursor, &key, NULL, &err))
+        kept++;
     cr_assert_eq(kept, 100);
     pm_kv_cursor_close(cursor);
     OK(pm_kv_commit(txn, &err));
