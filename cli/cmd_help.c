@@ -19,7 +19,7 @@ int pm_cmd_help(struct pm_cli *cli, struct pm_error *err)
         return PM_OK;
     }
     /* The words are read as a command line of their own, so that a wrong one is answered in the same way. */
-    struct pm_cli asked = {0};
+    static struct pm_cli asked; /* what it holds lives as long as the program */
     char *argv[] = {"provmat", (char *)(uintptr_t)cli->operands[0],
                     cli->n_operands > 1 ? (char *)(uintptr_t)cli->operands[1] : "--help", "--help", NULL};
     PM_TRY(pm_options_parse(&asked, 4, argv, err));

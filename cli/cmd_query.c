@@ -33,7 +33,8 @@ struct pm_query pm_cli_question(struct pm_cli *cli)
     size_t at = 0, n = 0;
     while (pm_cli_next(cli, "at-least", &at)) n++;
     if (n == 0) return question;
-    struct pm_place *places = pm_calloc(n, sizeof *places); /* lives until the program ends, as the flags do */
+    static struct pm_place *places; /* live as long as the program, as the flags do */
+    places = pm_calloc(n, sizeof *places);
     question.at_least = places;
     for (at = 0; (given = pm_cli_next(cli, "at-least", &at));)
         places[question.n_at_least++] = (struct pm_place){given->partition, (int64_t)given->count};

@@ -5,12 +5,14 @@
  * stands. --log and --index are short for provmat.log and provmat.index. */
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "common/base/arena.h"
 #include "common/base/check.h"
 #include "common/base/hash.h"
 #include "common/base/number.h"
@@ -152,6 +154,13 @@ static int add(const char *name, const char *value, const char *where, struct pm
 }
 
 /* Cuts blanks at both ends, in place. */
+static char *keep(const char *text)
+{
+    static struct pm_arena kept; /* names and values live as long as the program */
+    size_t size = strlen(text) + 1;
+    return memcpy(pm_arena_alloc(&kept, size), text, size);
+}
+
 static char *trim(char *text)
 {
     while (isspace((unsigned char)*text)) text++;
@@ -196,10 +205,9 @@ static int read_line(char *line, const char *path, unsigned number, struct pm_er
     *equals = 0;
     char *name = trim(text), *value = trim(equals + 1);
     if (!name[0]) return pm_error_set(err, PM_EUSAGE, "%s:%u: there is no name before \"=\"", path, number);
-    size_t size = strlen(path) + 16;
-    char *where = pm_malloc(size); /* these live as long as the program */
-    snprintf(where, size, "%s:%u", path, number);
-    return add(pm_strdup(name), pm_strdup(value), where, err);
+    char where[PATH_MAX + 16];
+    snprintf(where, sizeof where, "%s:%u", path, number);
+    return add(keep(name), keep(value), keep(where), err);
 }
 
 static int read_file(const char *path, struct pm_error *err)
@@ -254,7 +262,7 @@ static int read_properties(const struct pm_cli *cli, struct pm_error *err)
     const struct pm_given *given;
     for (size_t at = 0; (given = pm_cli_next(cli, "property", &at));) {
         if (is_list_or_dump(given->value)) continue;
-        char *name = pm_strdup(given->value), *equals = strchr(name, '=');
+        char *name = keep(given->value), *equals = strchr(name, '=');
         if (!equals || equals == name)
             return pm_error_set(err, PM_EUSAGE, "-X: \"%s\" is not NAME=VALUE; `provmat -X list` shows all names",
                                 given->value);

@@ -174,7 +174,7 @@ static void path_add(struct path_writer *w, const char *ptr, size_t len)
 {
     size_t room = sizeof w->text - w->len;
     if (len > room) len = room;
-    memcpy(w->text + w->len, ptr, len);
+    if (len) memcpy(w->text + w->len, ptr, len);
     w->len += len;
 }
 

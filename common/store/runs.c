@@ -192,7 +192,7 @@ static int run_seek(struct run_reader *r, size_t size, const uint8_t *from, size
 {
     uint8_t key[KEY_MAX] = {0};
     pm_be32_put(key, r->id);
-    memcpy(key + 4, from, len);
+    if (len) memcpy(key + 4, from, len);
     struct pm_slice k, v;
     int rc = pm_kv_seek(r->cursor, pm_slice(key, 4 + size), &k, &v, err);
     if (rc == PM_ENOTFOUND) {
@@ -204,7 +204,7 @@ static int run_seek(struct run_reader *r, size_t size, const uint8_t *from, size
     size_t lo = 0, hi = r->p ? (size_t)(r->end - r->p) / size : 0;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
-        if (memcmp(r->p + mid * size, from, len) < 0) lo = mid + 1;
+        if (len && memcmp(r->p + mid * size, from, len) < 0) lo = mid + 1;
         else hi = mid;
     }
     if (r->p) r->p += lo * size;
