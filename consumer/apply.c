@@ -13,6 +13,7 @@
 #define MERGE_FACTOR 5
 #define MERGE_ENTRIES_MIN 50000
 #define MERGE_ENTRIES_IDLE 500000
+#define TRIM_EVERY 8 /* batches */
 
 struct pm_apply_scratch *pm_apply_scratch_new(void)
 {
@@ -201,6 +202,7 @@ int pm_apply(struct pm_writer *w, const struct pm_batch *batch, uint64_t headroo
     }
     PM_TRY(pm_kv_commit(a.txn, err));
     w->stale = false;
+    if (++w->batches % TRIM_EVERY == 0) pm_kv_trim(w->kv);
     return PM_OK;
 }
 

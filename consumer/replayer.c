@@ -17,7 +17,7 @@
 #include "consumer/pipeline.h"
 #include "consumer/prepare.h"
 
-#define BATCH_OPS_DEFAULT 65536
+#define BATCH_OPS_DEFAULT 32768
 #define BATCH_BYTES_MAX ((size_t)32 << 20)
 #define POLL_BYTES_MAX ((size_t)256 << 10) /* so that a record is still in the cache when it is decoded */
 #define POLL_IDLE_MS 200

@@ -20,6 +20,7 @@ struct pm_writer {
     struct pm_table *table;
     struct pm_runs runs[PM_RUN_KIND_COUNT];
     bool stale;
+    uint64_t batches;      /* applied */
     struct pm_arena arena; /* of one slow operation */
     struct pm_apply_scratch *scratch;
 };

@@ -69,7 +69,8 @@ const struct pm_kafka_default pm_kafka_defaults[] = {
     {"fetch.wait.max.ms", "100", PM_KAFKA_READ, false},   /* the EOF that passes a marker comes this late */
     {"fetch.queue.backoff.ms", "2", PM_KAFKA_READ, true}, /* from 2.2.0 on; before, the waker does it */
     {"queued.min.messages", "100000", PM_KAFKA_READ, false},
-    {"queued.max.messages.kbytes", "65536", PM_KAFKA_READ, false},
+    {"queued.max.messages.kbytes", "16384", PM_KAFKA_READ, false}, /* what is read again soon stays in the cache */
+    {"fetch.message.max.bytes", "2097152", PM_KAFKA_READ, false},
     {"topic.metadata.propagation.max.ms", "5000", PM_KAFKA_READ, false}, /* a deleted topic is noticed sooner */
     {"enable.idempotence", "true", PM_KAFKA_APPEND, false},
     {"acks", "all", PM_KAFKA_APPEND, false}, /* I5 */

@@ -31,6 +31,7 @@
 
 #define GROUP_RECORDS_MAX 16384
 #define GROUP_BYTES_MAX ((size_t)8 << 20)
+#define TRIM_BYTES ((size_t)64 << 20) /* of resident memory a reader may take */
 #define NAP_MS_FIRST 20
 #define NAP_MS_MAX 50
 
@@ -53,6 +54,7 @@ struct local_log {
     int32_t n_partitions;
     struct pm_buf group;
     size_t group_n;
+    size_t untrimmed;         /* bytes polled since the map was trimmed */
     struct local_head *heads; /* room for poll: one a partition */
     struct local_partition partitions[];
 };
@@ -582,6 +584,11 @@ static int look(struct local_log *log, size_t n_max, size_t bytes_max, bool *ret
     *ret_some = rc == PM_OK && (batch->owner.n_records || batch->owner.n_faults);
     if (*ret_some) {
         pm_log_batch_give(&batch->owner, ret);
+        log->untrimmed += ret->bytes;
+        if (log->untrimmed >= TRIM_BYTES) {
+            log->untrimmed = 0;
+            pm_kv_trim(log->kv);
+        }
         return PM_OK;
     }
     if (rc != PM_OK) undo(log, batch);

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
@@ -201,6 +203,25 @@ void pm_kv_close(struct pm_kv *kv)
         free(kv);
     }
     pthread_mutex_unlock(&open_lock);
+}
+
+/* LMDB does not say where its map is; the system does. */
+void pm_kv_trim(struct pm_kv *kv)
+{
+    char line[PATH_MAX + 128];
+    struct stat st;
+    snprintf(line, sizeof line, "%s/data.mdb", kv->dir);
+    FILE *maps = stat(line, &st) == 0 ? fopen("/proc/self/maps", "re") : NULL;
+    if (!maps) return;
+    while (fgets(line, sizeof line, maps)) {
+        unsigned long begin, end, inode;
+        unsigned major, minor;
+        if (sscanf(line, "%lx-%lx %*s %*x %x:%x %lu", &begin, &end, &major, &minor, &inode) != 5) continue;
+        if (inode != st.st_ino || makedev(major, minor) != st.st_dev) continue;
+        size_t used = pm_kv_file_bytes(kv);
+        (void)madvise((void *)begin, end - begin < used ? end - begin : used, MADV_DONTNEED); /* a hint */
+    }
+    fclose(maps);
 }
 
 const char *pm_kv_dir(const struct pm_kv *kv) { return kv->dir; }

@@ -73,6 +73,9 @@ int pm_kv_cursor_del(struct pm_kv_cursor *cursor, struct pm_error *err) PM_MUST_
 
 /* A consistent copy of the environment into an empty directory. */
 int pm_kv_copy(struct pm_kv *kv, const char *dir, struct pm_error *err) PM_MUST_CHECK;
+/* Takes the pages of the map that were read out of this process's resident memory; they stay in the system's cache, and
+ * slices into them stay good. For work that walks through more than it comes back to. */
+void pm_kv_trim(struct pm_kv *kv);
 /* Frees the slots of readers whose process is gone. */
 void pm_kv_check_readers(struct pm_kv *kv);
 
