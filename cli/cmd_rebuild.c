@@ -1,19 +1,20 @@
 /* cmd_rebuild.c: `provmat rebuild`. */
 #include "cli/consume.h"
 #include "cli/signals.h"
+#include "common/base/nearest.h"
 #include "common/base/time.h"
 
 static int check_view(const char *view, struct pm_error *err)
 {
-    struct pm_suggest s = {.word = view};
+    struct pm_nearest s = {.typed = pm_slice_cstr(view)};
     char list[256];
     size_t n = 0;
     for (const char *const *name = pm_view_names(); *name; name++) {
         if (!strcmp(*name, view)) return PM_OK;
-        pm_suggest_try(&s, *name);
+        pm_nearest_try(&s, *name);
         if (n < sizeof list) n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n ? ", " : "", *name);
     }
-    const char *best = pm_suggest_best(&s);
+    const char *best = pm_nearest_best(&s);
     if (best) return pm_error_set(err, PM_EUSAGE, "--view: there is no view \"%s\"; did you mean \"%s\"?", view, best);
     return pm_error_set(err, PM_EUSAGE, "--view: there is no view \"%s\"; there are %s", view, list);
 }

@@ -169,14 +169,6 @@ int pm_config_load(struct pm_cli *cli, struct pm_error *err) PM_MUST_CHECK;
 /* "-X list" and "-X dump": prints and returns true when one of them was given. */
 bool pm_config_print(const struct pm_cli *cli);
 
-/* suggest.c: the candidate nearest to `word`, or NULL when none is near enough for a "did you mean". */
-struct pm_suggest {
-    const char *word, *best;
-    unsigned distance;
-};
-void pm_suggest_try(struct pm_suggest *s, const char *candidate);
-const char *pm_suggest_best(const struct pm_suggest *s);
-
 /* help.c */
 void pm_help_program(FILE *out);
 void pm_help_group(FILE *out, const struct pm_command_group *group);

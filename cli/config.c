@@ -15,6 +15,7 @@
 #include "common/base/arena.h"
 #include "common/base/check.h"
 #include "common/base/hash.h"
+#include "common/base/nearest.h"
 #include "common/base/number.h"
 #include "common/base/time.h"
 
@@ -81,12 +82,12 @@ static void put(struct setting setting)
 
 static int check_own(const struct setting *s, struct pm_error *err)
 {
-    struct pm_suggest suggest = {.word = s->name};
+    struct pm_nearest nearest = {.typed = pm_slice_cstr(s->name)};
     for (size_t i = 0; i < N_OWN; i++) {
         if (!strcmp(own_settings[i].name, s->name)) return PM_OK;
-        pm_suggest_try(&suggest, own_settings[i].name);
+        pm_nearest_try(&nearest, own_settings[i].name);
     }
-    const char *best = pm_suggest_best(&suggest);
+    const char *best = pm_nearest_best(&nearest);
     if (best)
         return pm_error_set(err, PM_EUSAGE, "%s: unknown setting \"%s\"; did you mean \"%s\"?", s->where, s->name,
                             best);
@@ -112,14 +113,14 @@ static int check_value(const struct setting *s, struct pm_error *err)
 /* The names end with the call, so the nearest one so far is copied. */
 static void suggest_name(void *arg, const char *name, const char *value)
 {
-    static char nearest[128];
-    struct pm_suggest *suggest = arg;
-    const char *before = suggest->best;
+    static char best[128];
+    struct pm_nearest *nearest = arg;
+    const char *before = nearest->best;
     (void)value;
-    pm_suggest_try(suggest, name);
-    if (suggest->best == before) return;
-    snprintf(nearest, sizeof nearest, "%s", name);
-    suggest->best = nearest;
+    pm_nearest_try(nearest, name);
+    if (nearest->best == before) return;
+    snprintf(best, sizeof best, "%s", name);
+    nearest->best = best;
 }
 
 /* librdkafka says itself what it takes; to a name that it does not know we add the nearest one. */
@@ -129,9 +130,9 @@ static int check_client(const struct setting *s, struct pm_error *err)
     struct pm_error own = {0};
     int rc = pm_log_client_check(&property, 1, &own);
     if (rc == PM_OK) return PM_OK;
-    struct pm_suggest suggest = {.word = s->name};
-    if (strstr(own.text, "no such property")) pm_log_client_properties(NULL, 0, suggest_name, &suggest);
-    const char *best = pm_suggest_best(&suggest);
+    struct pm_nearest nearest = {.typed = pm_slice_cstr(s->name)};
+    if (strstr(own.text, "no such property")) pm_log_client_properties(NULL, 0, suggest_name, &nearest);
+    const char *best = pm_nearest_best(&nearest);
     if (best)
         return pm_error_set(err, PM_EUSAGE, "%s: unknown setting \"%s\"; did you mean \"%s\"?", s->where, s->name,
                             best);

@@ -5,6 +5,7 @@
  * whether this command takes it. */
 #include "cli/command.h"
 #include "common/base/check.h"
+#include "common/base/nearest.h"
 #include "common/base/number.h"
 #include "common/base/time.h"
 
@@ -68,22 +69,22 @@ static const char *help_hint(const struct pm_cli *cli, char out[128])
 
 static int unknown_command(const struct pm_cli *cli, const char *word, struct pm_error *err)
 {
-    struct pm_suggest s = {.word = word};
+    struct pm_nearest s = {.typed = pm_slice_cstr(word)};
     const struct pm_command *nearest = NULL; /* NULL: the suggestion is a group */
     for (const struct pm_command *c = pm_commands; c->name; c++) {
         const char *before = s.best;
         if (cli->group && !pm_command_in_group(c, cli->group)) continue;
-        pm_suggest_try(&s, pm_command_last_word(c)); /* "jobs" finds "query jobs" */
+        pm_nearest_try(&s, pm_command_last_word(c)); /* "jobs" finds "query jobs" */
         if (s.best != before) nearest = c;
     }
     for (const struct pm_command_group *g = pm_command_groups; !cli->group && g->name; g++) {
         const char *before = s.best;
-        pm_suggest_try(&s, g->name);
+        pm_nearest_try(&s, g->name);
         if (s.best != before) nearest = NULL;
     }
     char hint[128], unknown[128];
     snprintf(unknown, sizeof unknown, "%s%s%.80s", cli->group ? cli->group->name : "", cli->group ? " " : "", word);
-    const char *best = pm_suggest_best(&s);
+    const char *best = pm_nearest_best(&s);
     if (!best)
         return pm_error_set(err, PM_EUSAGE, "unknown command \"%s\"; `%s` lists them", unknown, help_hint(cli, hint));
     return pm_error_set(err, PM_EUSAGE, "unknown command \"%s\"; did you mean \"%s\"? `%s` lists them", unknown,
@@ -119,9 +120,9 @@ static int unknown_flag(const struct pm_cli *cli, const char *flag, struct pm_er
         return pm_error_set(err, PM_EUSAGE, "unknown flag \"-%c\"; `%s` lists them", flag[1], help_hint(cli, hint));
     char name[80];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(flag + 2, "="), flag + 2);
-    struct pm_suggest s = {.word = name};
-    for (size_t i = 0; (option = pm_option_at(cli->command, i)); i++) pm_suggest_try(&s, option->name);
-    const char *best = pm_suggest_best(&s);
+    struct pm_nearest s = {.typed = pm_slice_cstr(name)};
+    for (size_t i = 0; (option = pm_option_at(cli->command, i)); i++) pm_nearest_try(&s, option->name);
+    const char *best = pm_nearest_best(&s);
     if (best)
         return pm_error_set(err, PM_EUSAGE, "unknown flag \"--%s\"; did you mean \"--%s\"? `%s` lists them", name, best,
                             help_hint(cli, hint));
@@ -130,7 +131,7 @@ static int unknown_flag(const struct pm_cli *cli, const char *flag, struct pm_er
 
 static int parse_choice(const struct pm_option *option, const char *value, struct pm_error *err)
 {
-    struct pm_suggest s = {.word = value};
+    struct pm_nearest s = {.typed = pm_slice_cstr(value)};
     char words[16][32];
     size_t n = 0;
     for (const char *p = option->choices; p && n < 16; n++) {
@@ -139,10 +140,10 @@ static int parse_choice(const struct pm_option *option, const char *value, struc
         memcpy(words[n], p, len);
         words[n][len] = 0;
         if (strcmp(words[n], value) == 0) return PM_OK;
-        pm_suggest_try(&s, words[n]);
+        pm_nearest_try(&s, words[n]);
         p = p[len] ? p + len + 1 : NULL;
     }
-    const char *best = pm_suggest_best(&s);
+    const char *best = pm_nearest_best(&s);
     if (best)
         return pm_error_set(err, PM_EUSAGE, "--%s: \"%s\" is none of %s; did you mean \"%s\"?", option->name, value,
                             option->choices, best);

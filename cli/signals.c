@@ -30,7 +30,8 @@ void pm_signals_end(void)
 /* The files are mapped: what is cut off behind our back shows as a signal. Only what a signal handler may call. */
 static void on_bus_error(int number)
 {
-    static const char text[] = "provmat: a mapped file is shorter than it was, or its device failed; if it is the index: provmat rebuild\n";
+    static const char text[] =
+        "provmat: a mapped file is shorter than it was, or its device failed; if it is the index: provmat rebuild\n";
     (void)number;
     if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(3);
     _exit(3);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
-#include "query/nearest.h"
+#include "common/base/nearest.h"
 #include "query/reading.h"
 
 #define NEAREST_JOBS_MAX 20000 /* more are not compared for a "did you mean" */

@@ -9,9 +9,9 @@
 
 #include "common/base/check.h"
 #include "common/base/json.h"
+#include "common/base/nearest.h"
 #include "common/base/number.h"
 #include "common/base/time.h"
-#include "query/nearest.h"
 #include "query/rows.h"
 
 #define WRITE_BYTES 65536
@@ -41,19 +41,15 @@ void pm_value_text(struct pm_buf *out, const struct pm_value *value)
 static int find_format(const char *name, const struct pm_format **ret, struct pm_error *err)
 {
     struct pm_slice typed = pm_slice_cstr(name);
-    const char *near = NULL;
-    unsigned best = ~0u;
+    struct pm_nearest nearest = {.typed = typed};
     for (const struct pm_format *const *format = pm_formats; *format; format++) {
         if (pm_slice_is(typed, (*format)->name)) {
             *ret = *format;
             return PM_OK;
         }
-        unsigned distance = pm_text_distance(typed, pm_slice_cstr((*format)->name));
-        if (distance < best && pm_text_near(typed, distance)) {
-            best = distance;
-            near = (*format)->name;
-        }
+        pm_nearest_try(&nearest, (*format)->name);
     }
+    const char *near = pm_nearest_best(&nearest);
     struct pm_buf text = {0};
     for (const struct pm_format *const *format = pm_formats; *format; format++)
         pm_buf_printf(&text, "%s%s", text.len ? ", " : "", (*format)->name);
@@ -67,19 +63,15 @@ static int find_format(const char *name, const struct pm_format **ret, struct pm
 static int unknown_column(const struct pm_rows_spec *spec, const char *flag, struct pm_slice typed,
                           struct pm_error *err)
 {
-    const char *near = NULL;
-    unsigned best = ~0u;
+    struct pm_nearest nearest = {.typed = typed};
     struct pm_buf text = {0};
     for (size_t i = 0; i < spec->n_columns; i++) {
         const struct pm_column *column = &spec->columns[i];
         if (column->hidden) continue;
         pm_buf_printf(&text, "%s%s", text.len ? ", " : "", column->name);
-        unsigned distance = pm_text_distance(typed, pm_slice_cstr(column->name));
-        if (distance < best && pm_text_near(typed, distance)) {
-            best = distance;
-            near = column->name;
-        }
+        pm_nearest_try(&nearest, column->name);
     }
+    const char *near = pm_nearest_best(&nearest);
     int rc = pm_error_set(err, PM_EUSAGE, "%s: unknown column \"%.*s\"%s%s%s columns: %.*s", flag, PM_SLICE_ARG(typed),
                           near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : ";",
                           PM_SLICE_ARG(pm_buf_slice(&text)));

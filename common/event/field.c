@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "common/base/check.h"
+#include "common/base/nearest.h"
 
 /* ---- the tables ---- */
 
@@ -125,54 +126,19 @@ bool pm_field_known(struct pm_slice name)
 
 /* ---- the nearest ---- */
 
-#define WORD_MAX 32 /* longer than any name, by more than the distance that counts as near */
-#define NEAR 3
-
-static int least(int a, int b) { return a < b ? a : b; }
-
-/* How many characters to insert, remove or replace; two rows of the usual table. */
-static int distance(struct pm_slice a, struct pm_slice b)
-{
-    int row[WORD_MAX + 1];
-    for (size_t j = 0; j <= b.len; j++) row[j] = (int)j;
-    for (size_t i = 1; i <= a.len; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= b.len; j++) {
-            int replaced = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
-            diagonal = row[j];
-            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[b.len];
-}
-
-/* Keeps in *ret the nearest word so far. A word shares at least half of its letters with what was meant. */
-static void consider(struct pm_slice typed, struct pm_slice word, int *best, const char **ret)
-{
-    if (typed.len > WORD_MAX) return;
-    int d = distance(typed, word);
-    if (d >= *best || d > NEAR || 2 * (size_t)d > (typed.len > word.len ? typed.len : word.len)) return;
-    *best = d;
-    *ret = word.ptr;
-}
-
 const char *pm_field_nearest(enum pm_event_type type, struct pm_slice name)
 {
-    int best = NEAR + 1;
-    const char *nearest = NULL;
-    consider(name, PM_SLICE("type"), &best, &nearest);
+    struct pm_nearest nearest = {.typed = name};
+    pm_nearest_try(&nearest, "type");
     for (size_t i = 0; i < pm_field_tables[type].count; i++)
-        consider(name, pm_field_tables[type].fields[i].name, &best, &nearest);
-    return nearest;
+        pm_nearest_try(&nearest, pm_field_tables[type].fields[i].name.ptr);
+    return pm_nearest_best(&nearest);
 }
 
 const char *pm_event_type_nearest(struct pm_slice name)
 {
-    int best = NEAR + 1;
-    const char *nearest = NULL;
-    for (int type = 0; type < PM_EVENT_TYPE_COUNT; type++) {
-        consider(name, pm_slice_cstr(pm_event_type_name((enum pm_event_type)type)), &best, &nearest);
-    }
-    return nearest;
+    struct pm_nearest nearest = {.typed = name};
+    for (int type = 0; type < PM_EVENT_TYPE_COUNT; type++)
+        pm_nearest_try(&nearest, pm_event_type_name((enum pm_event_type)type));
+    return pm_nearest_best(&nearest);
 }

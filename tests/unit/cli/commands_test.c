@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "cli/command.h"
+#include "common/base/nearest.h"
 
 static const struct pm_option *find(const struct pm_command *command, const char *name)
 {
@@ -67,9 +68,9 @@ Test(commands, a_name_of_a_flag_means_one_thing)
 
 static const char *suggestion(const char *word, const char *const *candidates)
 {
-    struct pm_suggest s = {.word = word};
-    for (; *candidates; candidates++) pm_suggest_try(&s, *candidates);
-    const char *best = pm_suggest_best(&s);
+    struct pm_nearest s = {.typed = pm_slice_cstr(word)};
+    for (; *candidates; candidates++) pm_nearest_try(&s, *candidates);
+    const char *best = pm_nearest_best(&s);
     return best ? best : "";
 }
 

@@ -1,5 +1,5 @@
 /* nearest_test.c: distances of mistyped names. */
-#include "query/nearest.h"
+#include "common/base/nearest.h"
 
 #include <criterion/criterion.h>
 

@@ -1,5 +1,5 @@
 /* nearest.c: optimal string alignment distance in three rows. Any thread. */
-#include "query/nearest.h"
+#include "common/base/nearest.h"
 
 #define LEN_MAX 64
 
@@ -30,3 +30,20 @@ unsigned pm_text_distance(struct pm_slice a, struct pm_slice b)
 }
 
 bool pm_text_near(struct pm_slice typed, unsigned distance) { return distance <= 1 + typed.len / 4; }
+
+void pm_nearest_try(struct pm_nearest *n, const char *candidate)
+{
+    struct pm_slice name = pm_slice_cstr(candidate);
+    if (n->typed.len == 0 || n->typed.len > LEN_MAX || name.len > LEN_MAX) return;
+    unsigned distance = pm_text_distance(n->typed, name);
+    bool begins = n->typed.len >= 3 && n->typed.len < name.len && pm_slice_starts(name, n->typed);
+    if (begins) distance = 1; /* the beginning of a name is near to it */
+    if (n->best && distance >= n->distance) return;
+    n->best = candidate;
+    n->distance = distance;
+}
+
+const char *pm_nearest_best(const struct pm_nearest *n)
+{
+    return n->best && n->distance < n->typed.len && pm_text_near(n->typed, n->distance) ? n->best : NULL;
+}
