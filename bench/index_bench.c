@@ -17,9 +17,9 @@
 #include "consumer/pipeline.h"
 #include "consumer/prepare.h"
 
-#define BATCH_OPS 65536
+#define BATCH_OPS 32768
 #define BATCH_BYTES ((size_t)32 << 20)
-#define POLL_BYTES ((size_t)8 << 20)
+#define POLL_BYTES ((size_t)256 << 10)
 #define TENTHS 10
 
 static void must(int rc, const struct pm_error *err)

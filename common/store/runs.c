@@ -49,6 +49,20 @@ static int directory_put(const struct pm_runs *runs, struct pm_kv_txn *txn, cons
     return pm_kv_put(txn, runs->directory, directory_key(runs, run->id, key), pm_slice(&row, sizeof row), err);
 }
 
+static bool visible(const struct pm_run *run) { return run->state == RUN_LIVE || run->state == RUN_MERGING; }
+
+static void look_order(struct pm_runs *runs)
+{
+    runs->n_look = 0;
+    for (size_t i = 0; i < runs->count; i++) {
+        if (!visible(&runs->runs[i])) continue;
+        size_t at = runs->n_look++;
+        for (; at > 0 && runs->runs[runs->look[at - 1]].entries < runs->runs[i].entries; at--)
+            runs->look[at] = runs->look[at - 1];
+        runs->look[at] = (uint16_t)i;
+    }
+}
+
 int pm_runs_load(struct pm_runs *runs, enum pm_run_kind kind, struct pm_kv_txn *txn, bool create, struct pm_error *err)
 {
     memset(runs, 0, sizeof *runs);
@@ -79,10 +93,9 @@ int pm_runs_load(struct pm_runs *runs, enum pm_run_kind kind, struct pm_kv_txn *
         runs->next_id = run->id + 1;
     }
     pm_kv_cursor_close(cursor);
+    look_order(runs);
     return rc == PM_ENOTFOUND ? PM_OK : rc;
 }
-
-static bool visible(const struct pm_run *run) { return run->state == RUN_LIVE || run->state == RUN_MERGING; }
 
 uint64_t pm_runs_entries(const struct pm_runs *runs)
 {
@@ -255,11 +268,9 @@ int pm_runs_lookup(const struct pm_runs *runs, struct pm_kv_txn *txn, struct pm_
     PM_TRY(pm_kv_cursor_open(txn, runs->pages, &cursor, err));
     int rc = PM_OK;
     bool go_on = true;
-    for (size_t i = 0; i < runs->count && rc == PM_OK && go_on; i++) {
-        const struct pm_run *run = &runs->runs[i];
-        if (!visible(run) || memcmp(prefix.ptr, run->first, prefix.len) < 0 ||
-            memcmp(prefix.ptr, run->last, prefix.len) > 0)
-            continue;
+    for (size_t i = 0; i < runs->n_look && rc == PM_OK && go_on; i++) {
+        const struct pm_run *run = &runs->runs[runs->look[i]];
+        if (memcmp(prefix.ptr, run->first, prefix.len) < 0 || memcmp(prefix.ptr, run->last, prefix.len) > 0) continue;
         rc = lookup_run(run, size, cursor, prefix, each, arg, &go_on, err);
     }
     pm_kv_cursor_close(cursor);

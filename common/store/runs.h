@@ -13,7 +13,7 @@
 #include "common/base/arena.h"
 #include "common/store/kv.h"
 
-#define PM_RUN_FANOUT 8
+#define PM_RUN_FANOUT 4
 #define PM_RUN_ENTRIES_MAX \
     200000000 /* a merge takes no more than this together; it goes in bounded steps, so it may be large */
 #define PM_RUN_ENTRY_BYTES_MAX 24
@@ -50,6 +50,8 @@ struct pm_runs {
     struct pm_run runs[PM_RUNS_MAX]; /* by id */
     size_t count;
     uint32_t next_id;
+    uint16_t look[PM_RUNS_MAX]; /* the visible ones as loaded, the largest first: where a key most likely is */
+    size_t n_look;
 };
 
 /* Reads the directory. In a write transaction the databases are made when missing. */
@@ -66,8 +68,8 @@ int pm_runs_merge(struct pm_runs *runs, struct pm_kv_txn *txn, size_t entries_ma
                   struct pm_error *err) PM_MUST_CHECK;
 
 /* ---- readers ---- */
-/* Calls each() with every entry of every visible run that begins with `prefix`, run by run. each() returning false
- * stops. A page whose checksum does not match is PM_ECORRUPT. */
+/* Calls each() with every entry of every run visible at load that begins with `prefix`, run by run. each() returning
+ * false stops. A page whose checksum does not match is PM_ECORRUPT. */
 int pm_runs_lookup(const struct pm_runs *runs, struct pm_kv_txn *txn, struct pm_slice prefix,
                    bool (*each)(void *arg, const uint8_t *entry), void *arg, struct pm_error *err) PM_MUST_CHECK;
 /* Every entry of every visible run, run by run, each in order; for loading and for verify. */
