@@ -134,8 +134,8 @@ static int put_offsets(struct pm_application *a, struct pm_error *err)
         int rc = pm_kv_get(a->txn, a->w->tables.offsets, k, &value, err);
         if (rc == PM_OK && value.len == sizeof row) memcpy(&row, value.ptr, sizeof row);
         else if (rc != PM_OK && rc != PM_ENOTFOUND) return rc;
-        row.next = offset->next;
-        if (offset->anchor_offset >= 0) {
+        if (offset->next > row.next) row.next = offset->next; /* what is delivered again takes nothing back */
+        if (offset->anchor_offset >= row.anchor_offset && offset->anchor_offset >= 0) {
             row.anchor_offset = offset->anchor_offset;
             row.anchor_timestamp_ms = offset->anchor_timestamp_ms;
             row.anchor_crc = offset->anchor_crc;

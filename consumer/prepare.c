@@ -164,6 +164,7 @@ void pm_prepare_event(struct pm_prepare *p, const struct pm_event *ev, struct pm
 void pm_prepare_place(const struct pm_log_record *record, struct pm_batch *batch)
 {
     struct pm_batch_offset *offset = pm_batch_offset(batch, record->partition);
+    if (record->offset < offset->next) return; /* delivered again */
     offset->next = record->offset + 1;
     offset->anchor_offset = record->offset;
     offset->anchor_timestamp_ms = record->timestamp_ms;

@@ -142,7 +142,10 @@ static int look_for_partitions(struct replayer *y, struct pm_error *err)
     if (y->pipeline) PM_TRY(pm_pipeline_take(y->pipeline, &batch, err));
     else batch = &first;
     int rc = PM_OK;
-    for (int32_t i = before; i < n && rc == PM_OK; i++) rc = start_partition(y, i, batch, err);
+    for (int32_t i = before; i < n && rc == PM_OK; i++) {
+        rc = start_partition(y, i, batch, err);
+        if (rc != PM_OK) y->n_partitions = i; /* the next look tries it again */
+    }
     if (y->pipeline) pm_pipeline_give(y->pipeline, batch);
     else if (rc == PM_OK && first.n_offsets) rc = pm_apply(y->writer, &first, 0, err);
     pm_batch_release(&first);
@@ -222,8 +225,8 @@ static void take_positions(struct replayer *y, struct pm_batch *batch)
         if (position <= p->committed) continue;
         struct pm_batch_offset *offset = pm_batch_offset(batch, i);
         offset->first = p->first;
-        offset->next = position;
-        p->committed = position;
+        if (position > offset->next) offset->next = position; /* it steps back when a record is delivered again */
+        p->committed = offset->next;
     }
 }
 
@@ -234,7 +237,8 @@ static int take_records(struct replayer *y, struct pm_log_batch *from, struct pm
     for (size_t i = 0; i < from->n_records && rc == PM_OK; i++) {
         const struct pm_log_record *record = &from->records[i];
         if (y->r->ends && record->offset >= y->partitions[record->partition].end) continue;
-        if (last && last->partition != record->partition) pm_prepare_place(last, batch);
+        if (last && (last->partition != record->partition || last->offset >= record->offset))
+            pm_prepare_place(last, batch);
         rc = prepare_patiently(y, record, batch, err);
         if (rc != PM_OK)
             pm_error_wrap(err, rc, "partition %d offset %lld", record->partition, (long long)record->offset);
