@@ -1,11 +1,15 @@
 # What runs rather than builds: tests, lanes, lint, demos, servers.
 
-.PHONY: test asan tsan coverage lint fmt bench demo demo-kafka deps kafka-up kafka-down registry-up registry-down help clean
+.PHONY: test test-long asan tsan coverage lint fmt bench demo demo-kafka deps kafka-up kafka-down registry-up registry-down help clean
 TEST_ARGS = $(if $(PYTEST),-- $(PYTEST))
 
 # The recipes print the program's last line last: nothing may follow it.
 test: $(B)/provmat $(B)/unit $(TEST_TOOLS)
 	$(Q)tools/test --build $(B) $(TEST_ARGS)
+
+# What takes too long for every day: many more seeds of the simulation.
+test-long: $(B)/unit
+	$(Q)PROVMAT_SEEDS=$(or $(SEEDS),10000) $(B)/unit -j2 --filter 'simulation/*'
 
 # A planted bug must be caught before the silence of the suite counts (tests/canary).
 asan:
@@ -64,6 +68,7 @@ make                  the program, build/provmat
 make demo             the story of examples/week on the embedded log: who computed, who reused, what nobody claims
 make demo-kafka       the same through a real broker
 make test             every test, on a real broker; RDKAFKA=latest: with the newest librdkafka; PYTEST=...: arguments for pytest
+make test-long        10,000 seeds of the consumer's simulation; SEEDS=N
 make asan             the tests under AddressSanitizer and UBSan; asan-unit: the unit tests alone
 make coverage         the tests, and the share of lines that they reach
 make lint             the rules of the house: arrows between folders, headers, style
