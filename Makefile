@@ -1,6 +1,6 @@
 # provmat: `make` builds, `make demo` shows it, `make test` proves it, `make help` lists the rest.
 #
-# Everything built goes to build/FLAVOR (release, debug, asan, tsan, coverage); sources are found by wildcard, nothing is registered by
+# Everything built goes to build/FLAVOR (release, debug, asan, tsan, coverage, fuzz); sources are found by wildcard, nothing is registered by
 # hand. The variables people change: FLAVOR, CC, CXX, V=1 (show commands), RDKAFKA=latest (link the newest librdkafka statically),
 # ONLY=common/log (unit tests of one folder), PREFIX and DESTDIR (install), DEPS=no (install nothing, check nothing).
 
@@ -11,7 +11,7 @@ DEPS ?= yes
 VERSION := 0.1.0
 
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(if $(filter fuzz,$(FLAVOR)),clang,gcc)
 endif
 ifeq ($(origin CXX),default)
 CXX := $(if $(findstring clang,$(CC)),clang++,g++)
@@ -41,6 +41,8 @@ UNIT_OBJS := $(call objects,$(if $(ONLY),$(call sources,$(addprefix tests/unit/,
 BENCH_SRCS := $(wildcard bench/*.c)
 BENCH_BINS := $(BENCH_SRCS:%.c=$(B)/%)
 TEST_TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
+FUZZ_TARGETS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*.c))
+FUZZ_OBJS := $(call objects,tests/fuzz/support/fuzz.c $(if $(filter fuzz,$(FLAVOR)),,tests/fuzz/support/replay.c) tests/support/events.c)
 UNIT := $(B)/unit$(if $(ONLY),-$(subst /,-,$(ONLY)))
 
 # ---- build ---------------------------------------------------------------------------------------------------------------------------
@@ -70,6 +72,15 @@ $(UNIT): $(UNIT_OBJS) $(B)/libprovmat-cli.a $(B)/libprovmat-core.a
 $(BENCH_BINS) $(TEST_TOOLS): $(B)/%: $(B)/obj/%.c.o $(B)/libprovmat-core.a
 	@echo "  LINK  $@"
 	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+# With libFuzzer as its main in FLAVOR=fuzz, else with one that replays the corpus.
+$(FUZZ_TARGETS): $(B)/%: $(B)/obj/%.c.o $(FUZZ_OBJS) $(B)/libprovmat-core.a
+	@echo "  LINK  $@"
+	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS_ALL) $(LD_FUZZ_MAIN) -o $@ $^ $(LIBS)
+
+$(B)/fuzz-seeds: $(B)/obj/tests/fuzz/support/seeds.c.o $(filter-out %/replay.c.o,$(FUZZ_OBJS)) $(B)/libprovmat-core.a
+	@echo "  LINK  $@"
+	$(Q)$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(B)/obj/%.c.o: %.c $(B)/flags
 	@echo "  CC    $<"

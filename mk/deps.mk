@@ -8,6 +8,8 @@ ifneq ($(filter test test-long asan tsan coverage unit,$(GOALS)),)
 NEEDS := test
 else ifneq ($(filter kafka-up demo-kafka bench,$(GOALS)),)
 NEEDS := kafka
+else ifneq ($(filter fuzz fuzz-minimise,$(GOALS)),)
+NEEDS := fuzz
 else ifneq ($(filter lint,$(GOALS)),)
 NEEDS := lint
 endif

@@ -9,19 +9,23 @@ WARN := -Wall -Wextra -Werror
 HARDEN := -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
 SANITIZE_tsan := -fsanitize=thread
+SANITIZE_fuzz := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 FLAGS_release := -O2 -g $(HARDEN)
 FLAGS_debug := -O0 -g3
 FLAGS_asan := -O1 -g -fno-omit-frame-pointer $(SANITIZE_asan)
 FLAGS_tsan := -O1 -g -fno-omit-frame-pointer $(SANITIZE_tsan)
+FLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZE_fuzz)
 FLAGS_coverage := -O0 -g --coverage
 LD_release := -pie -Wl,-z,relro,-z,now
 # gcc's shared libubsan beside libasan ignores log_path, so its reports would not become files.
 LD_asan := $(SANITIZE_asan) $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan)
 LD_tsan := $(SANITIZE_tsan)
+LD_fuzz := $(SANITIZE_fuzz)
+LD_FUZZ_MAIN := $(if $(filter fuzz,$(FLAVOR)),-fsanitize=fuzzer)
 LD_coverage := --coverage
 ifeq ($(FLAGS_$(FLAVOR)),)
-$(error FLAVOR=$(FLAVOR) is unknown; there are release, debug, asan, tsan and coverage)
+$(error FLAVOR=$(FLAVOR) is unknown; there are release, debug, asan, tsan, coverage and fuzz)
 endif
 
 # The newest librdkafka comes as a static library out of the cache folder (tools/librdkafka-latest builds it there once).

@@ -4,7 +4,7 @@
 TEST_ARGS = $(if $(PYTEST),-- $(PYTEST))
 
 # The recipes print the program's last line last: nothing may follow it.
-test: $(B)/provmat $(B)/unit $(TEST_TOOLS)
+test: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(FUZZ_TARGETS)
 	$(Q)tools/test --build $(B) $(TEST_ARGS)
 
 # What takes too long for every day: many more seeds of the simulation.
@@ -15,7 +15,7 @@ test-long: $(B)/unit
 asan:
 	$(Q)$(MAKE) FLAVOR=asan asan-suite
 .PHONY: asan-suite asan-unit
-asan-suite: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(B)/canary
+asan-suite: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(FUZZ_TARGETS) $(B)/canary
 	$(Q)tools/test --build $(B) --sanitizer --canary $(B)/canary $(TEST_ARGS)
 asan-unit:
 	$(Q)$(MAKE) FLAVOR=asan asan-unit-suite
@@ -27,10 +27,20 @@ $(B)/canary: $(B)/obj/tests/canary/canary.c.o
 	@echo "  LINK  $@"
 	$(Q)$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(CRITERION_LIBS)
 
+# TIME seconds of the clock in all; ONLY one target. `make fuzz-minimise` puts the best of what was found into tests/fuzz/corpus.
+.PHONY: fuzz fuzz-minimise fuzz-run fuzz-minimise-run
+fuzz fuzz-minimise:
+	$(Q)$(MAKE) FLAVOR=fuzz $@-run
+fuzz-run: $(FUZZ_TARGETS)
+	$(Q)tools/fuzz --build $(B) --time $(or $(TIME),60) $(if $(ONLY),--only $(ONLY))
+fuzz-minimise-run: $(FUZZ_TARGETS) $(B)/fuzz-seeds
+	$(Q)$(B)/fuzz-seeds $(B)/seeds <examples/week/events.ndjson
+	$(Q)tools/fuzz --build $(B) --minimise $(if $(ONLY),--only $(ONLY))
+
 coverage:
 	$(Q)$(MAKE) FLAVOR=coverage coverage-suite
 .PHONY: coverage-suite
-coverage-suite: $(B)/provmat $(B)/unit $(TEST_TOOLS)
+coverage-suite: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(FUZZ_TARGETS)
 	$(Q)find $(B)/obj -name '*.gcda' -delete
 	$(Q)tools/test --build $(B) $(TEST_ARGS); status=$$?; tools/coverage $(B) && exit $$status
 
@@ -70,6 +80,7 @@ make demo-kafka       the same through a real broker
 make test             every test, on a real broker; RDKAFKA=latest: with the newest librdkafka; PYTEST=...: arguments for pytest
 make test-long        10,000 seeds of the consumer's simulation; SEEDS=N
 make asan             the tests under AddressSanitizer and UBSan; asan-unit: the unit tests alone
+make fuzz             every decoder against bytes that nobody meant, TIME=60 seconds in all, ONLY=record; fuzz-minimise: new corpora
 make coverage         the tests, and the share of lines that they reach
 make lint             the rules of the house: arrows between folders, headers, style
 make fmt              clang-format over everything
@@ -78,12 +89,12 @@ make unit ONLY=DIR    the unit test program of tests/unit/DIR alone
 make man completions  manual pages and shell completions, from the program's own table
 make dist             build/provmat-$(VERSION).tar.gz
 make install          PREFIX=$(PREFIX), DESTDIR=
-make deps             install what is missing; GROUP=build|kafka|test|lint|fmt|rdkafka
+make deps             install what is missing; GROUP=build|kafka|test|lint|fmt|fuzz|rdkafka
 make kafka-up         a real Kafka on 127.0.0.1, PORT=19092; make kafka-down ends it
 make registry-up      a real schema registry, PORT=18081; make registry-down ends it
 make clean            remove build/
 
-FLAVOR=release|debug|asan|tsan|coverage  RDKAFKA=latest  CC=clang  V=1  DEPS=no
+FLAVOR=release|debug|asan|tsan|coverage|fuzz  RDKAFKA=latest  CC=clang  V=1  DEPS=no
 endef
 help:
 	$(info $(HELP))

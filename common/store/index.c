@@ -256,9 +256,7 @@ int pm_pairs_of_job(struct pm_snapshot *snap, uint32_t job,
         memcpy(&k, key.ptr, 8);
         if (k >> 32 != job) break;
         size_t n = pm_posting_count(value);
-        if (n > PM_CHUNK_PAIRS_MAX)
-            rc = pm_error_set(err, PM_ECORRUPT, "a chunk of a job's results says that it holds %zu pairs", n);
-        if (rc == PM_OK) rc = pm_posting_decode(value, job, pairs, err);
+        rc = pm_posting_decode(value, job, pairs, err);
         for (size_t i = 0; i < n && rc == PM_OK; i++) rc = each(arg, &pairs[i], err);
         if (rc != PM_OK) break;
     }

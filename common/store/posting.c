@@ -38,7 +38,7 @@ size_t pm_posting_count(struct pm_slice chunk)
 {
     uint16_t n = 0;
     if (chunk.len >= 6) memcpy(&n, chunk.ptr, 2);
-    return n;
+    return n <= PM_CHUNK_PAIRS_MAX ? n : 0;
 }
 
 int pm_posting_decode(struct pm_slice chunk, uint32_t job, struct pm_pair *ret, struct pm_error *err)
@@ -54,15 +54,17 @@ int pm_posting_decode(struct pm_slice chunk, uint32_t job, struct pm_pair *ret, 
     for (size_t i = 0; i < n; i++) {
         struct pm_pair *pair = &ret[i];
         if (!(p = pm_varint_get(p, end, &v)) || p >= end) goto broken;
-        pair->result = result += v;
+        pair->result = result + v;
         pair->job = job;
-        pair->roles = *p++ & ((1u << PM_ROLE_COUNT) - 1);
+        pair->roles = *p++;
+        if ((i && pair->result <= result) || !pair->roles || pair->roles >> PM_ROLE_COUNT) goto broken;
+        result = pair->result;
         for (unsigned left = pair->roles; left; left &= left - 1) {
             if (!(p = pm_varint_get(p, end, &v))) goto broken;
             pair->at[__builtin_ctz(left)] = at = (int64_t)((uint64_t)at + (uint64_t)pm_unzigzag(v));
         }
     }
-    return PM_OK;
+    if (p == end) return PM_OK;
 broken:
-    return pm_error_set(err, PM_ECORRUPT, "a chunk of a job's results is cut");
+    return pm_error_set(err, PM_ECORRUPT, "a chunk of a job's results is cut or out of order");
 }

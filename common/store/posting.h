@@ -13,9 +13,10 @@
  * how many were taken (>= 1). */
 size_t pm_posting_encode(const struct pm_pair *pairs, size_t count, struct pm_buf *out);
 
-/* Number of pairs in a chunk; 0 when it is broken. */
+/* Number of pairs in a chunk, at most PM_CHUNK_PAIRS_MAX; 0 when it is broken. */
 size_t pm_posting_count(struct pm_slice chunk);
-/* Decodes all of them into `ret` (room for pm_posting_count). `job` is put into each. PM_ECORRUPT. */
+/* Decodes all of them into `ret` (room for pm_posting_count). `job` is put into each. PM_ECORRUPT unless every byte is
+ * used, results ascend and each pair has a role. */
 int pm_posting_decode(struct pm_slice chunk, uint32_t job, struct pm_pair *ret, struct pm_error *err) PM_MUST_CHECK;
 
 /* Key of a chunk in `job_results`. */

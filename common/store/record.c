@@ -10,7 +10,7 @@
 
 /* head byte: bits 0..2 type, bit 3 moved, bit 4 has a job, bit 5 param_id as 32 raw bytes, bit 6 param_id as text
  * (neither: it follows from params) */
-enum { HEAD_TYPE = 7, HEAD_MOVED = 8, HEAD_JOB = 16, HEAD_PARAM_RAW = 32, HEAD_PARAM_TEXT = 64 };
+enum { HEAD_TYPE = 7, HEAD_MOVED = 8, HEAD_JOB = 16, HEAD_PARAM_RAW = 32, HEAD_PARAM_TEXT = 64, HEAD_UNUSED = 128 };
 
 /* first byte of a path's short form */
 enum { PATH_VERBATIM, PATH_TOKENS };
@@ -82,6 +82,14 @@ static struct pm_slice get_bytes(struct reader *r, uint64_t n)
 }
 
 static struct pm_slice get_text(struct reader *r) { return get_bytes(r, get_varint(r)); }
+
+/* A number of a name or job: they have 32 bits. */
+static uint32_t get_number(struct reader *r)
+{
+    uint64_t v = get_varint(r);
+    if (v > UINT32_MAX) r->bad = true;
+    return (uint32_t)v;
+}
 
 /* ---- the path ---- */
 
@@ -178,6 +186,8 @@ static void path_add(struct path_writer *w, const char *ptr, size_t len)
     w->len += len;
 }
 
+static struct pm_slice first_of(struct pm_slice s, size_t max) { return pm_slice(s.ptr, s.len < max ? s.len : max); }
+
 static void path_add2(struct path_writer *w, const char *prefix, struct pm_slice rest)
 {
     path_add(w, prefix, strlen(prefix));
@@ -201,8 +211,8 @@ struct pm_slice pm_record_path(const struct pm_record *rec, struct pm_slice form
             continue;
         }
         switch ((enum path_token) * p++) {
-        case TOKEN_BUNDLE12: path_add(&w, bundle_digest.ptr, bundle_digest.len < 12 ? bundle_digest.len : 12); break;
-        case TOKEN_PARAMS8: path_add2(&w, "params_", pm_slice(derived_param_id(rec, hex).ptr, 8)); break;
+        case TOKEN_BUNDLE12: path_add2(&w, "", first_of(bundle_digest, 12)); break;
+        case TOKEN_PARAMS8: path_add2(&w, "params_", first_of(derived_param_id(rec, hex), 8)); break;
         case TOKEN_SEED: path_add2(&w, "seed_", decimal(rec->seed, digits)); break;
         case TOKEN_AGGREGATION: path_add2(&w, "agg_", rec->aggregation_id); break;
         case TOKEN_TARGET: path_add2(&w, "target_", target); break;
@@ -317,19 +327,20 @@ int pm_record_decode(struct pm_slice bytes, struct pm_record *ret, struct pm_sli
             rec.present = mask & 0x7fff;
             rec.kind = mask & 0x8000 ? PM_KIND_AGG : PM_KIND_SIM;
         }
-        if (head & HEAD_JOB) rec.stamp.job1 = (uint32_t)get_varint(&r) + 1;
-        if (has(&rec, PM_FIELD_SCHEMA)) rec.schema = (uint32_t)get_varint(&r);
+        if (head & HEAD_JOB) rec.stamp.job1 = get_number(&r) + 1;
+        if (head & HEAD_JOB && !rec.stamp.job1) r.bad = true; /* past the last number */
+        if (has(&rec, PM_FIELD_SCHEMA)) rec.schema = get_number(&r);
         if (has(&rec, PM_FIELD_SCHEMA_VERSION)) rec.schema_version = pm_unzigzag(get_varint(&r));
-        if (has(&rec, PM_FIELD_BUNDLE)) rec.bundle = (uint32_t)get_varint(&r);
-        if (has(&rec, PM_FIELD_MODEL)) rec.model = (uint32_t)get_varint(&r);
-        if (has(&rec, PM_FIELD_ENTRYPOINT)) rec.entrypoint = (uint32_t)get_varint(&r);
+        if (has(&rec, PM_FIELD_BUNDLE)) rec.bundle = get_number(&r);
+        if (has(&rec, PM_FIELD_MODEL)) rec.model = get_number(&r);
+        if (has(&rec, PM_FIELD_ENTRYPOINT)) rec.entrypoint = get_number(&r);
         if (head & HEAD_PARAM_RAW) rec.param_id = get_bytes(&r, 32);
         if (head & HEAD_PARAM_TEXT) rec.param_id = get_text(&r);
         rec.param_id_raw = head & HEAD_PARAM_RAW;
         if (has(&rec, PM_FIELD_PARAMS)) rec.params = get_text(&r);
         if (has(&rec, PM_FIELD_SEED)) rec.seed = get_varint(&r);
-        if (has(&rec, PM_FIELD_TARGET)) rec.target = (uint32_t)get_varint(&r);
-        if (has(&rec, PM_FIELD_TARGET_DIGEST)) rec.target_digest = (uint32_t)get_varint(&r);
+        if (has(&rec, PM_FIELD_TARGET)) rec.target = get_number(&r);
+        if (has(&rec, PM_FIELD_TARGET_DIGEST)) rec.target_digest = get_number(&r);
         if (has(&rec, PM_FIELD_AGGREGATION_ID)) rec.aggregation_id = get_text(&r);
         if (has(&rec, PM_FIELD_LOSS)) {
             struct pm_slice loss = get_bytes(&r, 8);
@@ -338,8 +349,10 @@ int pm_record_decode(struct pm_slice bytes, struct pm_record *ret, struct pm_sli
         if (has(&rec, PM_FIELD_N_REPLICATES)) rec.n_replicates = (int64_t)get_varint(&r);
         if (has(&rec, PM_FIELD_OUTPUTS)) rec.outputs = get_bytes(&r, (uint64_t)(r.end - r.p));
     }
-    if (r.bad || form.len == 0)
-        return pm_error_set(err, PM_ECORRUPT, "a result's record is cut (%zu bytes)", bytes.len);
+    bool known = rec.stamp.type <= PM_RESULT_FAILED || rec.stamp.type == PM_CLASS_UNKNOWN;
+    bool twice = head & HEAD_PARAM_RAW && head & HEAD_PARAM_TEXT;
+    if (r.bad || r.p != r.end || form.len == 0 || !known || twice || head & HEAD_UNUSED)
+        return pm_error_set(err, PM_ECORRUPT, "a result's record is cut or damaged (%zu bytes)", bytes.len);
     *ret = rec;
     *ret_path_form = form;
     return PM_OK;
@@ -435,16 +448,16 @@ int pm_record_field_set(struct pm_record *rec, enum pm_field field, struct pm_sl
         rec->kind = b.len && b.ptr[0] ? PM_KIND_AGG : PM_KIND_SIM;
         break;
     }
-    case PM_FIELD_SCHEMA: rec->schema = (uint32_t)get_varint(&r); break;
+    case PM_FIELD_SCHEMA: rec->schema = get_number(&r); break;
     case PM_FIELD_SCHEMA_VERSION: rec->schema_version = pm_unzigzag(get_varint(&r)); break;
-    case PM_FIELD_BUNDLE: rec->bundle = (uint32_t)get_varint(&r); break;
-    case PM_FIELD_MODEL: rec->model = (uint32_t)get_varint(&r); break;
-    case PM_FIELD_ENTRYPOINT: rec->entrypoint = (uint32_t)get_varint(&r); break;
+    case PM_FIELD_BUNDLE: rec->bundle = get_number(&r); break;
+    case PM_FIELD_MODEL: rec->model = get_number(&r); break;
+    case PM_FIELD_ENTRYPOINT: rec->entrypoint = get_number(&r); break;
     case PM_FIELD_PARAM_ID: rec->param_id = value, rec->param_id_raw = false; break;
     case PM_FIELD_PARAMS: rec->params = value; break;
     case PM_FIELD_SEED: rec->seed = get_varint(&r); break;
-    case PM_FIELD_TARGET: rec->target = (uint32_t)get_varint(&r); break;
-    case PM_FIELD_TARGET_DIGEST: rec->target_digest = (uint32_t)get_varint(&r); break;
+    case PM_FIELD_TARGET: rec->target = get_number(&r); break;
+    case PM_FIELD_TARGET_DIGEST: rec->target_digest = get_number(&r); break;
     case PM_FIELD_AGGREGATION_ID: rec->aggregation_id = value; break;
     case PM_FIELD_LOSS: {
         struct pm_slice b = get_bytes(&r, 8);

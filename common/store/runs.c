@@ -14,6 +14,10 @@ enum { RUN_LIVE, RUN_MERGING, RUN_BUILDING, RUN_DEAD };
 
 #define PAGE_DATA (PM_KV_PAGE_VALUE - 4) /* entries, then a CRC-32C */
 #define KEY_MAX (4 + PM_RUN_ENTRY_BYTES_MAX)
+#define LEVELS 16
+#define INPUTS_MAX 8                    /* of one merge, also of one that was begun with another PM_RUN_FANOUT */
+#define ENTRIES_MAX ((uint64_t)1 << 40) /* of one run: an entry's number has five bytes at most */
+_Static_assert(PM_RUN_FANOUT <= INPUTS_MAX, "a merge has room for its inputs");
 #define DELETES_PER_STEP 2000 /* pages of dead runs taken away with one batch */
 
 const struct pm_run_shape pm_run_shapes[PM_RUN_KIND_COUNT] = {
@@ -63,6 +67,27 @@ static void look_order(struct pm_runs *runs)
     }
 }
 
+/* May a run of the directory say what it says? A merge would never end, or take more inputs than it has room for. */
+static bool row_holds(const struct pm_runs *runs, const struct pm_run *run)
+{
+    if (run->level >= LEVELS || run->state > RUN_DEAD || run->entries > ENTRIES_MAX || run->id == UINT32_MAX)
+        return false;
+    if (run->state != RUN_MERGING) return true;
+    size_t inputs = 0;
+    bool building = false;
+    for (size_t i = 0; i < runs->count; i++) {
+        const struct pm_run *other = &runs->runs[i];
+        inputs += other->state == RUN_MERGING && other->output == run->output;
+        building |= other->state == RUN_BUILDING && other->id == run->output;
+    }
+    return building && inputs <= INPUTS_MAX;
+}
+
+static int directory_broken(enum pm_run_kind kind, struct pm_error *err)
+{
+    return pm_error_set(err, PM_ECORRUPT, "the directory of the %s runs is broken", pm_run_shapes[kind].database);
+}
+
 int pm_runs_load(struct pm_runs *runs, enum pm_run_kind kind, struct pm_kv_txn *txn, bool create, struct pm_error *err)
 {
     memset(runs, 0, sizeof *runs);
@@ -78,7 +103,7 @@ int pm_runs_load(struct pm_runs *runs, enum pm_run_kind kind, struct pm_kv_txn *
     for (; rc == PM_OK && key.len == 5 && (uint8_t)key.ptr[0] == kind; rc = pm_kv_next(cursor, &key, &value, err)) {
         struct run_row row;
         if (value.len != sizeof row || runs->count == PM_RUNS_MAX) {
-            rc = pm_error_set(err, PM_ECORRUPT, "the directory of the %s runs is broken", pm_run_shapes[kind].database);
+            rc = directory_broken(kind, err);
             break;
         }
         memcpy(&row, value.ptr, sizeof row);
@@ -93,8 +118,11 @@ int pm_runs_load(struct pm_runs *runs, enum pm_run_kind kind, struct pm_kv_txn *
         runs->next_id = run->id + 1;
     }
     pm_kv_cursor_close(cursor);
+    if (rc != PM_OK && rc != PM_ENOTFOUND) return rc;
+    for (size_t i = 0; i < runs->count; i++)
+        if (!row_holds(runs, &runs->runs[i])) return directory_broken(kind, err);
     look_order(runs);
-    return rc == PM_ENOTFOUND ? PM_OK : rc;
+    return PM_OK;
 }
 
 uint64_t pm_runs_entries(const struct pm_runs *runs)
@@ -307,7 +335,7 @@ int pm_runs_scan(const struct pm_runs *runs, struct pm_kv_txn *txn,
 static bool merge_choose(struct pm_runs *runs, size_t fanout, struct pm_run **ret_output)
 {
     if (runs->count >= PM_RUNS_MAX - 1) return false;
-    for (unsigned level = 0; level < 16; level++) {
+    for (unsigned level = 0; level < LEVELS; level++) {
         size_t live = 0;
         for (size_t i = 0; i < runs->count; i++)
             if (runs->runs[i].state == RUN_LIVE && (runs->runs[i].level == level || fanout < PM_RUN_FANOUT)) live++;
@@ -327,7 +355,7 @@ static bool merge_choose(struct pm_runs *runs, size_t fanout, struct pm_run **re
             taken++;
         }
         if (taken >= 2) {
-            *ret_output = run_new(runs, (uint8_t)(highest < 15 ? highest + 1 : 15), RUN_BUILDING, NULL);
+            *ret_output = run_new(runs, (uint8_t)(highest < LEVELS - 1 ? highest + 1 : LEVELS - 1), RUN_BUILDING, NULL);
             PM_CHECK(*ret_output);
             return true;
         }
@@ -384,15 +412,15 @@ static int merge_step(struct pm_runs *runs, struct pm_kv_txn *txn, struct pm_run
                       size_t *ret_moved, struct pm_error *err)
 {
     size_t size = pm_run_shapes[runs->kind].entry_bytes;
-    struct merge_input in[PM_RUN_FANOUT];
-    uint8_t(*copies)[PM_KV_PAGE_VALUE] = pm_malloc(sizeof *copies * PM_RUN_FANOUT);
+    struct merge_input in[INPUTS_MAX];
+    uint8_t(*copies)[PM_KV_PAGE_VALUE] = pm_malloc(sizeof *copies * INPUTS_MAX);
     size_t opened = 0, n = 0;
     int rc = PM_OK;
-    struct pm_kv_cursor *cursors[PM_RUN_FANOUT];
+    struct pm_kv_cursor *cursors[INPUTS_MAX];
     for (size_t i = 0; i < runs->count && rc == PM_OK; i++) {
         const struct pm_run *run = &runs->runs[i];
         if (run->state != RUN_MERGING || run->output != output->id) continue;
-        PM_CHECK(opened < PM_RUN_FANOUT);
+        PM_CHECK(opened < INPUTS_MAX);
         if ((rc = pm_kv_cursor_open(txn, runs->pages, &cursors[opened], err)) != PM_OK) break;
         in[n].reader = (struct run_reader){.cursor = cursors[opened], .id = run->id, .copy = copies[opened]};
         opened++;
