@@ -204,6 +204,7 @@ int pm_cmd_query_result(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_query_results(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_rebuild(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_replay(struct pm_cli *cli, struct pm_error *err);
+int pm_cmd_snapshot(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_stats(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_verify(struct pm_cli *cli, struct pm_error *err);
 

@@ -229,6 +229,25 @@ const struct pm_command pm_commands[] = {
         .run = pm_cmd_verify,
     },
     {
+        .name = "snapshot",
+        .summary = "copy the index into a directory, also while it is written to",
+        .operands = "DIR",
+        .operands_min = 1,
+        .operands_max = 1,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Copies the index as one transaction left it, with its offsets, into DIR, which is new or empty. The copy "
+            "is synced to the disk, read back, and checked as `provmat verify` does before it gets its name: a copy "
+            "that is stopped, or that the disk is too small for, leaves no index. Materializing goes on meanwhile.\n\n"
+            "Prints one object: what was copied, how far each partition had been applied, and the digests of the views "
+            "as `provmat verify` prints them.\n\n"
+            "To use the copy, name it with --index; `provmat materialize --index DIR` continues it from its offsets.",
+        .examples = {{"a copy a day", "provmat snapshot backup-$(date +%F)"},
+                     {"ask the copy", "provmat query jobs --index backup"},
+                     {"continue it", "provmat materialize --once --index backup"}},
+        .run = pm_cmd_snapshot,
+    },
+    {
         .name = "quarantine list",
         .summary = "the records that could not be applied",
         .takes = PM_TAKES_ROWS,

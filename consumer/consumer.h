@@ -9,6 +9,8 @@
 #include "common/log/log.h"
 #include "common/store/index.h"
 
+#define PM_BACKUP_VIEWS_MAX 8
+
 struct pm_progress {
     const char *phase;    /* "materialize", "replay", "verify" */
     uint64_t done, total; /* records; total grows while following */
@@ -64,6 +66,22 @@ int pm_verify(const struct pm_consumer_options *options, bool against_log,
  * and leave the quarantine. */
 int pm_quarantine_retry(const struct pm_consumer_options *options, uint64_t *ret_applied, uint64_t *ret_left,
                         struct pm_error *err) PM_MUST_CHECK;
+
+struct pm_backup {
+    struct pm_index_info info; /* of the copy: that of one transaction of the index */
+    struct pm_applied *applied;
+    size_t n_applied;
+    struct pm_verify_row views[PM_BACKUP_VIEWS_MAX]; /* what the check of the copy found; all are ok */
+    size_t n_views;
+    uint64_t bytes; /* of the file */
+};
+/* Copies the index, which may be written to meanwhile, into `dir` as one transaction left it. `dir` is new or empty
+ * (PM_EUSAGE else). Written under a name that no one takes for an index, synced, read back and compared with what was
+ * read from the index, checked as pm_verify does, and only then renamed: a copy that is killed or fails leaves no
+ * index. The index's read transaction is held while bytes are copied, not for the check. PM_ECORRUPT: the index itself
+ * is not as it should be. `ret->applied` lives in `arena`. */
+int pm_backup(const struct pm_consumer_options *options, const char *dir, struct pm_arena *arena, struct pm_backup *ret,
+              struct pm_error *err) PM_MUST_CHECK;
 
 /* The names of the views, NULL-terminated. */
 const char *const *pm_view_names(void);

@@ -47,7 +47,7 @@ int pm_writer_lock(const char *dir, int *ret_fd, struct pm_error *err)
 }
 
 /* mkdir -p: the index stands in ./provmat-data/index by default. */
-static int make_directories(const char *dir, struct pm_error *err)
+int pm_writer_make_directories(const char *dir, struct pm_error *err)
 {
     char path[PATH_MAX];
     if (strlen(dir) >= sizeof path) return pm_error_set(err, PM_EINDEX, "%s: the path is too long", dir);
@@ -179,7 +179,7 @@ int pm_writer_reload(struct pm_writer *w, struct pm_error *err)
 int pm_writer_open(const char *dir, const char *log_url, const char *log_identity, int64_t until_us,
                    struct pm_writer **ret, struct pm_error *err)
 {
-    PM_TRY(make_directories(dir, err));
+    PM_TRY(pm_writer_make_directories(dir, err));
     struct pm_writer *w = pm_calloc(1, sizeof *w);
     w->lock_fd = -1;
     w->scratch = pm_apply_scratch_new();

@@ -48,6 +48,8 @@ int pm_apply(struct pm_writer *writer, const struct pm_batch *batch, uint64_t he
 /* Merges some more when there is nothing else to do; *ret_done: nothing is left to merge. */
 int pm_apply_idle(struct pm_writer *writer, bool *ret_done, struct pm_error *err) PM_MUST_CHECK;
 
+/* Makes `dir` and what is missing above it (0700). */
+int pm_writer_make_directories(const char *dir, struct pm_error *err) PM_MUST_CHECK;
 /* Locks `dir` for one writer. The lock ends with the fd, or with the process. */
 int pm_writer_lock(const char *dir, int *ret_fd, struct pm_error *err) PM_MUST_CHECK;
 

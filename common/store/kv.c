@@ -399,9 +399,14 @@ int pm_kv_cursor_del(struct pm_kv_cursor *cursor, struct pm_error *err)
     return translate(mdb_cursor_del(cursor->cursor, 0), cursor->kv, "delete", err);
 }
 
-int pm_kv_copy(struct pm_kv *kv, const char *dir, struct pm_error *err)
+/* The transaction held around it has seen to it that the map is as large as the environment's latest. */
+int pm_kv_copy(struct pm_kv *kv, int fd, struct pm_error *err)
 {
-    return translate(mdb_env_copy(kv->env, dir), kv, "copy", err);
+    struct pm_kv_txn *txn;
+    PM_TRY(pm_kv_begin_read(kv, &txn, err));
+    int rc = translate(mdb_env_copyfd2(kv->env, fd, MDB_CP_COMPACT), kv, "copy", err);
+    pm_kv_abort(txn);
+    return rc;
 }
 
 void pm_kv_check_readers(struct pm_kv *kv)

@@ -71,8 +71,9 @@ int pm_kv_next(struct pm_kv_cursor *cursor, struct pm_slice *ret_key, struct pm_
 /* Deletes the entry the cursor stands on; pm_kv_next then gives the one after it. */
 int pm_kv_cursor_del(struct pm_kv_cursor *cursor, struct pm_error *err) PM_MUST_CHECK;
 
-/* A consistent copy of the environment into an empty directory. */
-int pm_kv_copy(struct pm_kv *kv, const char *dir, struct pm_error *err) PM_MUST_CHECK;
+/* The environment as one transaction sees it, in the form of a data.mdb without free pages, written to `fd` (a file or
+ * a pipe) from its first byte to its last. Takes no lock: the writer goes on, but cannot reuse pages meanwhile. */
+int pm_kv_copy(struct pm_kv *kv, int fd, struct pm_error *err) PM_MUST_CHECK;
 /* Takes the pages of the map that were read out of this process's resident memory; they stay in the system's cache, and
  * slices into them stay good. For work that walks through more than it comes back to. */
 void pm_kv_trim(struct pm_kv *kv);
