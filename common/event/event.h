@@ -193,5 +193,7 @@ int pm_event_from_json(struct pm_slice line, int64_t default_at_us, struct pm_ar
  * from_json reads back to the same event. `extra` is put before the closing brace (",\"_partition\":0,\"_offset\":7")
  * and may be empty. */
 void pm_event_to_json(const struct pm_event *ev, struct pm_slice extra, struct pm_buf *out);
+/* An array of texts as a JSON array, as such a field is written there. */
+void pm_texts_to_json(struct pm_array texts, struct pm_buf *out);
 
 #endif

@@ -481,9 +481,9 @@ static void put_key(struct pm_buf *out, struct pm_slice name)
     out->len += name.len + 4;
 }
 
-static void put_texts(struct pm_buf *out, struct pm_array array)
+void pm_texts_to_json(struct pm_array texts, struct pm_buf *out)
 {
-    struct pm_array_iter it = pm_array_iter(array);
+    struct pm_array_iter it = pm_array_iter(texts);
     struct pm_slice text;
     pm_buf_byte(out, '[');
     for (bool first = true; pm_array_next_text(&it, &text); first = false) {
@@ -570,7 +570,7 @@ static void put_value(struct pm_buf *out, const struct pm_event *ev, const struc
         pm_json_put_string(out, pm_slice_cstr(pm_status_name(*(const enum pm_status *)member)));
         break;
     case PM_FIELD_TEXTS:
-    case PM_FIELD_PATHS: put_texts(out, *(const struct pm_array *)member); break;
+    case PM_FIELD_PATHS: pm_texts_to_json(*(const struct pm_array *)member, out); break;
     case PM_FIELD_DOUBLES: put_doubles(out, *(const struct pm_array *)member); break;
     case PM_FIELD_OUTPUTS: put_outputs(out, *(const struct pm_array *)member); break;
     case PM_FIELD_FAILURE: put_failure(out, member); break;

@@ -72,18 +72,6 @@ struct pm_slice pm_job_submission_key(uint32_t job, int64_t at, const uint8_t ev
     return pm_slice(key, PM_JOB_SUBMISSION_KEY_BYTES);
 }
 
-static void texts_json(struct pm_array array, struct pm_buf *out)
-{
-    struct pm_array_iter it = pm_array_iter(array);
-    struct pm_slice text;
-    pm_buf_byte(out, '[');
-    for (bool first = true; pm_array_next_text(&it, &text); first = false) {
-        if (!first) pm_buf_byte(out, ',');
-        pm_json_put_string(out, text);
-    }
-    pm_buf_byte(out, ']');
-}
-
 /* A fact of a submission as JSON text; false when the submission does not carry it. */
 static bool fact_json(const struct pm_event *ev, enum pm_member member, struct pm_arena *arena, struct pm_slice *ret)
 {
@@ -94,8 +82,8 @@ static bool fact_json(const struct pm_event *ev, enum pm_member member, struct p
     case PM_M_bundle_ref: pm_json_put_string(&buf, ev->bundle_ref); break;
     case PM_M_bundle_digest: pm_json_put_string(&buf, ev->bundle_digest); break;
     case PM_M_entrypoint: pm_json_put_string(&buf, ev->entrypoint); break;
-    case PM_M_targets: texts_json(ev->targets, &buf); break;
-    case PM_M_parents: texts_json(ev->parents, &buf); break;
+    case PM_M_targets: pm_texts_to_json(ev->targets, &buf); break;
+    case PM_M_parents: pm_texts_to_json(ev->parents, &buf); break;
     case PM_M_definition_hash: pm_json_put_string(&buf, ev->definition_hash); break;
     case PM_M_input_hash: pm_json_put_string(&buf, ev->input_hash); break;
     case PM_M_job_inputs: pm_buf_slice_add(&buf, ev->job_inputs); break;
