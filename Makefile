@@ -1,7 +1,7 @@
 # provmat: `make` builds, `make demo` shows it, `make test` proves it, `make help` lists the rest.
 #
-# Everything built goes to build/FLAVOR (release, debug, asan, tsan, coverage, fuzz); sources are found by wildcard, nothing is registered by
-# hand. The variables people change: FLAVOR, CC, CXX, V=1 (show commands), RDKAFKA=latest (link the newest librdkafka statically),
+# Everything built goes to build/FLAVOR (release, debug, asan, tsan, coverage, fuzz, faults); sources are found by wildcard, nothing is
+# registered by hand. The variables people change: FLAVOR, CC, CXX, V=1 (show commands), RDKAFKA=latest (link the newest librdkafka statically),
 # ONLY=common/log (unit tests of one folder), PREFIX and DESTDIR (install), DEPS=no (install nothing, check nothing).
 
 FLAVOR ?= release

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/fault.h"
 #include "common/base/varint.h"
 #include "consumer/sort.h"
 
@@ -151,6 +152,7 @@ static int put_poison(struct pm_application *a, struct pm_error *err)
         const struct pm_batch_poison *poison = &a->batch->poison[i];
         uint8_t key[12];
         struct pm_slice k = pm_quarantine_key(poison->partition, poison->offset, key), there;
+        PM_TRY(PM_FAULT(quarantine_row, err));
         int rc = pm_kv_get(a->txn, a->w->tables.quarantine, k, &there, err);
         if (rc != PM_OK && rc != PM_ENOTFOUND) return rc;
         a->w->state.quarantined += rc == PM_ENOTFOUND;
@@ -176,13 +178,20 @@ static int take_recovered(struct pm_application *a, struct pm_error *err)
 static int apply(struct pm_application *a, struct pm_error *err)
 {
     struct pm_writer *w = a->w;
+    PM_TRY(PM_FAULT(apply_before_names, err));
     PM_TRY(pm_names_write(a->txn, &w->tables, &a->batch->names, &w->state, err));
+    PM_TRY(PM_FAULT(apply_before_results, err));
     PM_TRY(pm_apply_results(a, err));
+    PM_TRY(PM_FAULT(apply_before_jobs, err));
     PM_TRY(pm_apply_jobs(a, err));
+    PM_TRY(PM_FAULT(apply_before_runs, err));
     PM_TRY(add_runs(a, err));
+    PM_TRY(PM_FAULT(apply_before_quarantine, err));
     PM_TRY(put_poison(a, err));
     PM_TRY(take_recovered(a, err));
+    PM_TRY(PM_FAULT(apply_before_offsets, err));
     PM_TRY(put_offsets(a, err));
+    PM_TRY(PM_FAULT(apply_before_state, err));
     w->state.events += a->batch->events;
     return pm_meta_state_put(a->txn, &w->tables, &w->state, err);
 }
@@ -193,14 +202,17 @@ int pm_apply(struct pm_writer *w, const struct pm_batch *batch, uint64_t headroo
     struct pm_application a = {.w = w, .batch = batch, .s = w->scratch};
     w->scratch->n_results = w->scratch->n_roles = w->scratch->n_moves = 0;
     items_room(w->scratch, batch->n_ops);
-    PM_TRY(pm_kv_begin_write(w->kv, headroom ? headroom : 8 * batch->bytes.len + ((uint64_t)256 << 20), &a.txn, err));
+    if (headroom == 0) headroom = PM_FAULT_LIMIT(headroom, 8 * batch->bytes.len + ((uint64_t)256 << 20));
+    PM_TRY(pm_kv_begin_write(w->kv, headroom, &a.txn, err));
     w->stale = true;
     int rc = apply(&a, err);
+    if (rc == PM_OK) rc = PM_FAULT(apply_before_commit, err);
     if (rc != PM_OK) {
         pm_kv_abort(a.txn);
         return rc;
     }
     PM_TRY(pm_kv_commit(a.txn, err));
+    PM_TRY(PM_FAULT(apply_after_commit, err));
     w->stale = false;
     if (++w->batches % TRIM_EVERY == 0) pm_kv_trim(w->kv);
     return PM_OK;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/base/fault.h"
 #include "consumer/rebuild.h"
 #include "consumer/replayer.h"
 #include "consumer/views/views.h"
@@ -22,6 +23,7 @@ int pm_rebuild_remove(const char *dir, struct pm_error *err)
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+        PM_TRY(PM_FAULT(rebuild_remove, err));
         if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR)
             return pm_error_set(err, PM_EIO, "%s: could not remove: %s", path, strerror(errno));
     }
@@ -52,15 +54,16 @@ static int swap(const char *dir, const char *fresh, bool old_exists, struct pm_e
         sync_parent(dir);
         return PM_OK;
     }
-    if (renameat2(AT_FDCWD, fresh, AT_FDCWD, dir, RENAME_EXCHANGE) == 0) {
+    if (PM_FAULT(rebuild_exchange, NULL) == PM_OK && renameat2(AT_FDCWD, fresh, AT_FDCWD, dir, RENAME_EXCHANGE) == 0) {
         sync_parent(dir);
+        PM_TRY(PM_FAULT(rebuild_swapped, err));
         return pm_rebuild_remove(fresh, err);
     }
     char aside[PATH_MAX];
     snprintf(aside, sizeof aside, "%s.old", dir);
     PM_TRY(pm_rebuild_remove(aside, err));
     if (rename(dir, aside) != 0) return pm_error_set(err, PM_EIO, "%s: could not rename: %s", dir, strerror(errno));
-    if (rename(fresh, dir) != 0) {
+    if (PM_FAULT(rebuild_between_renames, NULL) != PM_OK || rename(fresh, dir) != 0) {
         int code = pm_error_set(err, PM_EIO, "%s: could not rename to %s: %s", fresh, dir, strerror(errno));
         if (rename(aside, dir) != 0) return pm_error_wrap(err, code, "the old index is left at %s", aside);
         return code;
@@ -108,6 +111,7 @@ int pm_rebuild(const struct pm_consumer_options *options, const char *view, int6
     if (rc == PM_OK) rc = pm_replay(&replay, ret, err);
     if (rc == PM_OK && options->stop && *options->stop)
         rc = pm_error_set(err, PM_EINDEX, "the rebuild was interrupted; the index at %s is as it was", dir);
+    if (rc == PM_OK) rc = PM_FAULT(rebuild_built, err);
     if (rc == PM_OK) rc = swap(dir, fresh, old_exists, err);
     else if (pm_rebuild_remove(fresh, NULL) != PM_OK && options->warn)
         options->warn(options->arg, "could not remove the half-built index; the next rebuild will");

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "common/base/check.h"
+#include "common/base/fault.h"
 #include "common/base/time.h"
 #include "consumer/pipeline.h"
 #include "consumer/prepare.h"
@@ -259,7 +260,8 @@ static int take_records(struct replayer *y, struct pm_log_batch *from, struct pm
 /* Fills a batch: until it is full, or nothing more is there and the writer waits. */
 static int fill(struct replayer *y, struct pm_batch *batch, struct pm_error *err)
 {
-    size_t ops_max = y->r->options->batch_events_max ? y->r->options->batch_events_max : BATCH_OPS_DEFAULT;
+    size_t ops_max = y->r->options->batch_events_max ? y->r->options->batch_events_max
+                                                     : PM_FAULT_LIMIT(batch_ops, BATCH_OPS_DEFAULT);
     while (batch->n_ops + batch->n_poison < ops_max && batch->bytes.len < BATCH_BYTES_MAX && !stopped(y)) {
         bool empty = batch->records == 0 && batch->n_offsets == 0, busy = pm_pipeline_busy(y->pipeline);
         if (y->r->once && all_ended(y)) break;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/base/fault.h"
 #include "common/base/varint.h"
 #include "consumer/apply.h"
 
@@ -125,6 +126,7 @@ static int prepare_environment(struct pm_writer *w, const char *log_url, const c
     }
     for (unsigned kind = 0; kind < PM_RUN_KIND_COUNT && rc == PM_OK; kind++)
         rc = pm_runs_load(&w->runs[kind], (enum pm_run_kind)kind, txn, true, err);
+    if (rc == PM_OK) rc = PM_FAULT(index_create, err);
     if (rc != PM_OK) {
         pm_kv_abort(txn);
         return rc;

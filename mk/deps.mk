@@ -4,7 +4,7 @@
 NO_DEPS_GOALS := help clean deps kafka-down registry-down
 GOALS := $(or $(MAKECMDGOALS),all)
 NEEDS := $(if $(filter-out $(NO_DEPS_GOALS),$(GOALS)),build)
-ifneq ($(filter test test-long asan tsan coverage unit,$(GOALS)),)
+ifneq ($(filter test test-long test-faults asan tsan coverage unit,$(GOALS)),)
 NEEDS := test
 else ifneq ($(filter kafka-up demo-kafka bench,$(GOALS)),)
 NEEDS := kafka

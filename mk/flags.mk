@@ -17,6 +17,7 @@ FLAGS_debug := -O0 -g3
 FLAGS_asan := -O1 -g -fno-omit-frame-pointer $(SANITIZE_asan)
 FLAGS_tsan := -O1 -g -fno-omit-frame-pointer $(SANITIZE_tsan)
 FLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZE_fuzz)
+FLAGS_faults := -O1 -g -DPM_FAULTS
 FLAGS_coverage := -O0 -g --coverage
 LD_release := -pie -Wl,-z,relro,-z,now
 # gcc's shared libubsan beside libasan ignores log_path, so its reports would not become files.
@@ -26,7 +27,7 @@ LD_fuzz := $(SANITIZE_fuzz)
 LD_FUZZ_MAIN := $(if $(filter fuzz,$(FLAVOR)),-fsanitize=fuzzer)
 LD_coverage := --coverage
 ifeq ($(FLAGS_$(FLAVOR)),)
-$(error FLAVOR=$(FLAVOR) is unknown; there are release, debug, asan, tsan, coverage and fuzz)
+$(error FLAVOR=$(FLAVOR) is unknown; there are release, debug, asan, tsan, coverage, fuzz and faults)
 endif
 
 # The newest librdkafka comes as a static library out of the cache folder (tools/librdkafka-latest builds it there once).

@@ -1,15 +1,23 @@
 # What runs rather than builds: tests, lanes, lint, demos, servers.
 
-.PHONY: test test-long asan tsan coverage lint fmt bench demo demo-kafka deps kafka-up kafka-down registry-up registry-down help clean
+.PHONY: test test-long test-faults asan tsan coverage lint fmt bench demo demo-kafka deps kafka-up kafka-down registry-up registry-down help clean
 TEST_ARGS = $(if $(PYTEST),-- $(PYTEST))
 
 # The recipes print the program's last line last: nothing may follow it.
 test: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(FUZZ_TARGETS)
 	$(Q)tools/test --build $(B) $(TEST_ARGS)
 
-# What takes too long for every day: many more seeds of the simulation.
+# The program with planned faults in it is killed at each of them, at random times, and together with a broker.
+test-faults:
+	$(Q)$(MAKE) FLAVOR=faults faults-suite
+.PHONY: faults-suite
+faults-suite: $(B)/provmat $(TEST_TOOLS)
+	$(Q)tools/test --build $(B) --no-unit --seconds $(if $(PROVMAT_KILLS),3600,540) -- $(or $(PYTEST),tests/faults)
+
+# What takes too long for every day: many more seeds of the simulation, many more kills.
 test-long: $(B)/unit
 	$(Q)PROVMAT_SEEDS=$(or $(SEEDS),10000) $(B)/unit -j2 --filter 'simulation/*'
+	$(Q)PROVMAT_KILLS=$(or $(KILLS),2000) PROVMAT_BROKER_KILLS=$(or $(BROKER_KILLS),100) $(MAKE) test-faults
 
 # A planted bug must be caught before the silence of the suite counts (tests/canary).
 asan:
@@ -78,7 +86,8 @@ make                  the program, build/provmat
 make demo             the story of examples/week on the embedded log: who computed, who reused, what nobody claims
 make demo-kafka       the same through a real broker
 make test             every test, on a real broker; RDKAFKA=latest: with the newest librdkafka; PYTEST=...: arguments for pytest
-make test-long        10,000 seeds of the consumer's simulation; SEEDS=N
+make test-faults      the program killed at every planned fault and 200 times at random, and with it the broker
+make test-long        10,000 seeds of the consumer's simulation, 2,000 kills, 100 of the broker; SEEDS=N KILLS=N BROKER_KILLS=N
 make asan             the tests under AddressSanitizer and UBSan; asan-unit: the unit tests alone
 make fuzz             every decoder against bytes that nobody meant, TIME=60 seconds in all, ONLY=record; fuzz-minimise: new corpora
 make coverage         the tests, and the share of lines that they reach
@@ -94,7 +103,7 @@ make kafka-up         a real Kafka on 127.0.0.1, PORT=19092; make kafka-down end
 make registry-up      a real schema registry, PORT=18081; make registry-down ends it
 make clean            remove build/
 
-FLAVOR=release|debug|asan|tsan|coverage|fuzz  RDKAFKA=latest  CC=clang  V=1  DEPS=no
+FLAVOR=release|debug|asan|tsan|coverage|fuzz|faults  RDKAFKA=latest  CC=clang  V=1  DEPS=no
 endef
 help:
 	$(info $(HELP))

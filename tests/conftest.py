@@ -45,10 +45,10 @@ class Provmat:
                                  f"stdout: {done.stdout[:1500]!r}\nstderr: {done.err[:3000]}")
         return done
 
-    def start(self, *arguments, **more):
+    def start(self, *arguments, env=None, **more):
         """A process left running; the caller ends it."""
         more = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **more}
-        return subprocess.Popen([PROGRAM, *map(str, arguments)], env=self.environment, cwd=self.cwd, **more)
+        return subprocess.Popen([PROGRAM, *map(str, arguments)], env={**self.environment, **(env or {})}, cwd=self.cwd, **more)
 
     def emit(self, log, events, **more):
         """Events (dictionaries or lines) into a log."""

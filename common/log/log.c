@@ -30,6 +30,15 @@ static struct pm_log_options with_defaults(const struct pm_log_options *options)
     return o;
 }
 
+/* Whatever keeps a log from being read or written is the log's error to whoever uses it: a full disk under the log and
+ * one under the index end the program differently. */
+static int of_log(int rc, struct pm_error *err)
+{
+    if (rc != PM_EIO && rc != PM_EMAPFULL) return rc;
+    if (err) err->code = PM_ELOG;
+    return PM_ELOG;
+}
+
 int pm_log_open(const char *url, const struct pm_log_options *options, struct pm_log **ret, struct pm_error *err)
 {
     const struct pm_log_ops *ops;
@@ -37,7 +46,7 @@ int pm_log_open(const char *url, const struct pm_log_options *options, struct pm
     PM_TRY(find(url, &ops, &rest, err));
     struct pm_log_options o = with_defaults(options);
     struct pm_log *log;
-    PM_TRY(ops->open(rest, &o, &log, err));
+    PM_TRY(of_log(ops->open(rest, &o, &log, err), err));
     log->ops = ops;
     log->mode = o.mode;
     *ret = log;
@@ -62,7 +71,7 @@ int pm_log_create(const char *url, const struct pm_log_options *options, int n_p
     if (n_partitions < 0 || n_partitions > PM_LOG_PARTITIONS_MAX)
         return pm_error_set(err, PM_EUSAGE, "%d partitions: a log has 1 to %d", n_partitions, PM_LOG_PARTITIONS_MAX);
     struct pm_log_options o = with_defaults(options);
-    return ops->create(rest, &o, n_partitions, err);
+    return of_log(ops->create(rest, &o, n_partitions, err), err);
 }
 
 int pm_log_append(struct pm_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
@@ -72,25 +81,25 @@ int pm_log_append(struct pm_log *log, struct pm_slice key, struct pm_slice value
     if (key.len + value.len > PM_LOG_RECORD_BYTES_MAX)
         return pm_error_set(err, PM_ELIMIT, "record of %zu bytes: a record holds at most %d", key.len + value.len,
                             PM_LOG_RECORD_BYTES_MAX);
-    return log->ops->append(log, key, value, timestamp_ms, err);
+    return of_log(log->ops->append(log, key, value, timestamp_ms, err), err);
 }
 
 int pm_log_flush(struct pm_log *log, struct pm_error *err)
 {
     PM_CHECK(log->mode == PM_LOG_APPEND);
-    return log->ops->flush(log, err);
+    return of_log(log->ops->flush(log, err), err);
 }
 
 uint64_t pm_log_acknowledged(const struct pm_log *log) { return log->acknowledged; }
 
 int pm_log_partitions(struct pm_log *log, int32_t *ret_count, struct pm_error *err)
 {
-    return log->ops->partitions(log, ret_count, err);
+    return of_log(log->ops->partitions(log, ret_count, err), err);
 }
 
 int pm_log_offsets(struct pm_log *log, int32_t partition, int64_t *ret_first, int64_t *ret_next, struct pm_error *err)
 {
-    return log->ops->offsets(log, partition, ret_first, ret_next, err);
+    return of_log(log->ops->offsets(log, partition, ret_first, ret_next, err), err);
 }
 
 int pm_log_seek(struct pm_log *log, int32_t partition, int64_t offset, struct pm_error *err)
@@ -104,7 +113,7 @@ int pm_log_poll(struct pm_log *log, size_t n_max, size_t bytes_max, int timeout_
                 struct pm_error *err)
 {
     PM_CHECK(log->mode == PM_LOG_READ && n_max > 0);
-    return log->ops->poll(log, n_max, bytes_max, timeout_ms, ret, err);
+    return of_log(log->ops->poll(log, n_max, bytes_max, timeout_ms, ret, err), err);
 }
 
 int64_t pm_log_position(const struct pm_log *log, int32_t partition) { return log->ops->position(log, partition); }

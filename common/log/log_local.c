@@ -18,6 +18,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/check.h"
+#include "common/base/fault.h"
 #include "common/base/hash.h"
 #include "common/base/number.h"
 #include "common/base/time.h"
@@ -187,6 +188,11 @@ static int make_in(struct pm_kv *kv, int n_partitions, bool *ret_made, struct pm
         pm_kv_abort(txn);
         return rc;
     }
+    rc = PM_FAULT(log_create, err);
+    if (rc != PM_OK) {
+        pm_kv_abort(txn);
+        return rc;
+    }
     PM_TRY(pm_kv_commit(txn, err));
     *ret_made = true;
     return PM_OK;
@@ -350,6 +356,7 @@ static int write_group(struct local_log *log, struct pm_kv_txn *txn, struct pm_e
         int64_t *at = &next[entry.partition];
         if (*at < 0) PM_TRY(partition_ends(log, txn, entry.partition, &first, at, err));
         uint64_t key = (uint64_t)(*at)++;
+        PM_TRY(PM_FAULT(append_record, err));
         PM_TRY(pm_kv_append(txn, log->partitions[entry.partition].db, pm_kv_u64(&key), pm_slice(p, entry.size), err));
         p += entry.size;
     }
@@ -364,6 +371,7 @@ static int commit_group(struct local_log *log, struct pm_error *err)
     int rc = pm_kv_begin_write(log->kv, 4 * log->group.len + ((uint64_t)16 << 20), &txn, err);
     if (rc == PM_OK) {
         rc = write_group(log, txn, err);
+        if (rc == PM_OK) rc = PM_FAULT(append_before_commit, err);
         if (rc == PM_OK) rc = pm_kv_commit(txn, err);
         else pm_kv_abort(txn);
     }
@@ -371,14 +379,15 @@ static int commit_group(struct local_log *log, struct pm_error *err)
     log->base.acknowledged += log->group_n;
     log->group_n = 0;
     pm_buf_clear(&log->group);
-    return PM_OK;
+    return PM_FAULT(append_after_commit, err);
 }
 
 static int local_append(struct pm_log *base, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
                         struct pm_error *err)
 {
     struct local_log *log = self(base);
-    if (log->group_n >= GROUP_RECORDS_MAX || log->group.len >= GROUP_BYTES_MAX) PM_TRY(commit_group(log, err));
+    if (log->group_n >= PM_FAULT_LIMIT(group_records, GROUP_RECORDS_MAX) || log->group.len >= GROUP_BYTES_MAX)
+        PM_TRY(commit_group(log, err));
     struct local_group_entry entry = {
         .partition = (int32_t)(pm_crc32c(0, key.ptr, key.len) % (uint32_t)log->n_partitions),
         .size = (uint32_t)(HEADER_BYTES + key.len + value.len)};

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/base/fault.h"
 
 #define MAP_BYTES_FIRST ((uint64_t)64 << 30) /* address space, not disk */
 #define MAP_BYTES_LEAST ((uint64_t)1 << 28)
@@ -83,8 +84,9 @@ static struct pm_kv *find_open(const struct stat *st)
 /* A fresh MDB_env with the largest map that the address space gives. */
 static int env_open(const char *dir, unsigned flags, MDB_env **ret)
 {
-    int rc = ENOMEM;
-    for (uint64_t map = MAP_BYTES_FIRST; rc == ENOMEM && map >= MAP_BYTES_LEAST; map /= 4) {
+    uint64_t map = PM_FAULT_LIMIT(map_bytes, MAP_BYTES_FIRST);
+    int rc;
+    do {
         MDB_env *env;
         rc = mdb_env_create(&env);
         if (rc) return rc;
@@ -97,7 +99,7 @@ static int env_open(const char *dir, unsigned flags, MDB_env **ret)
             return 0;
         }
         mdb_env_close(env);
-    }
+    } while (rc == ENOMEM && (map /= 4) >= MAP_BYTES_LEAST);
     return rc;
 }
 
@@ -257,13 +259,15 @@ static int make_headroom(struct pm_kv *kv, uint64_t headroom, struct pm_error *e
     if (needed <= info.me_mapsize || atomic_load(&kv->active) != 0) return PM_OK;
     uint64_t map = info.me_mapsize;
     while (map < needed) map *= 2;
-    return translate(mdb_env_set_mapsize(kv->env, map), kv, "grow the memory map", err);
+    PM_TRY(PM_FAULT(map_before_growth, err));
+    PM_TRY(translate(mdb_env_set_mapsize(kv->env, map), kv, "grow the memory map", err));
+    return PM_FAULT(map_after_growth, err);
 }
 
 int pm_kv_begin_write(struct pm_kv *kv, uint64_t headroom, struct pm_kv_txn **ret, struct pm_error *err)
 {
     PM_CHECK(!kv->read_only);
-    PM_TRY(make_headroom(kv, headroom ? headroom : HEADROOM_DEFAULT, err));
+    PM_TRY(make_headroom(kv, headroom ? headroom : PM_FAULT_LIMIT(headroom, HEADROOM_DEFAULT), err));
     return begin(kv, 0, ret, err);
 }
 

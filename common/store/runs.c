@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/fault.h"
 #include "common/base/hash.h"
 #include "common/base/varint.h"
 
@@ -432,7 +433,9 @@ static int merge_step(struct pm_runs *runs, struct pm_kv_txn *txn, struct pm_run
     for (size_t i = 0; i < opened; i++) pm_kv_cursor_close(cursors[i]);
     free(copies);
     PM_TRY(rc);
+    PM_TRY(PM_FAULT(merge_step, err));
     if (done) {
+        PM_TRY(PM_FAULT(merge_done, err));
         output->state = RUN_LIVE;
         for (size_t i = 0; i < runs->count; i++) {
             struct pm_run *run = &runs->runs[i];
@@ -476,6 +479,7 @@ static int delete_dead(struct pm_runs *runs, struct pm_kv_txn *txn, size_t pages
                 break;
             }
             left--;
+            if ((rc = PM_FAULT(merge_delete, err)) != PM_OK) break;
             if ((rc = pm_kv_cursor_del(cursor, err)) != PM_OK) break;
             rc = pm_kv_seek(cursor, pm_slice(start, 4), &key, NULL, err);
         }

@@ -331,9 +331,9 @@ Test(log_local_alone, a_directory_of_something_else_is_refused)
     snprintf(url, sizeof url, "local:%s/file", dir);
     int fd = open(url + strlen("local:"), O_CREAT | O_WRONLY, 0600);
     close(fd);
-    cr_assert_eq(pm_log_open(url, &(struct pm_log_options){.mode = PM_LOG_APPEND}, &log, &err), PM_EIO, "%s", err.text);
+    cr_assert_eq(pm_log_open(url, &(struct pm_log_options){.mode = PM_LOG_APPEND}, &log, &err), PM_ELOG, "%s", err.text);
     snprintf(url, sizeof url, "local:%s/file/below", dir);
-    cr_assert_eq(pm_log_open(url, &(struct pm_log_options){.mode = PM_LOG_APPEND}, &log, &err), PM_EIO, "%s", err.text);
+    cr_assert_eq(pm_log_open(url, &(struct pm_log_options){.mode = PM_LOG_APPEND}, &log, &err), PM_ELOG, "%s", err.text);
 }
 
 Test(log_local_alone, a_log_of_a_newer_format_is_refused)
