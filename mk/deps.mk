@@ -4,9 +4,11 @@
 NO_DEPS_GOALS := help clean deps kafka-down registry-down
 GOALS := $(or $(MAKECMDGOALS),all)
 NEEDS := $(if $(filter-out $(NO_DEPS_GOALS),$(GOALS)),build)
-ifneq ($(filter test test-long test-faults asan tsan coverage unit,$(GOALS)),)
+ifneq ($(filter test test-long test-faults asan asan-unit tsan coverage unit,$(GOALS)),)
 NEEDS := test
-else ifneq ($(filter kafka-up demo-kafka bench,$(GOALS)),)
+else ifneq ($(filter bench,$(GOALS)),)
+NEEDS := bench
+else ifneq ($(filter kafka-up registry-up demo-kafka,$(GOALS)),)
 NEEDS := kafka
 else ifneq ($(filter fuzz fuzz-minimise,$(GOALS)),)
 NEEDS := fuzz

@@ -98,7 +98,7 @@ make unit ONLY=DIR    the unit test program of tests/unit/DIR alone
 make man completions  manual pages and shell completions, from the program's own table
 make dist             build/provmat-$(VERSION).tar.gz
 make install          PREFIX=$(PREFIX), DESTDIR=
-make deps             install what is missing; GROUP=build|kafka|test|lint|fmt|fuzz|rdkafka
+make deps             install what is missing; GROUP=build|kafka|test|bench|lint|fmt|fuzz|rdkafka
 make kafka-up         a real Kafka on 127.0.0.1, PORT=19092; make kafka-down ends it
 make registry-up      a real schema registry, PORT=18081; make registry-down ends it
 make clean            remove build/
