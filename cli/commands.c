@@ -172,10 +172,10 @@ const struct pm_command pm_commands[] = {
              {"unattributed", 0, PM_OPTION_FLAG, false, NULL, NULL, "results that no job computed"},
              {"path-prefix", 0, PM_OPTION_TEXT, false, "P", NULL, "results whose path begins so"},
              {"param", 0, PM_OPTION_TEXT, true, "NAME=VALUE", NULL, "results with this parameter; repeatable"}},
-        .examples = {{"what a job reused", "provmat query results --job job-7c81d4ef --role reused"},
-                     {"what it still lacks", "provmat query results --job job-7c81d4ef --missing"},
+        .examples = {{"what a job reused", "provmat query results --job job-677d8d27 --role reused"},
+                     {"what it still lacks", "provmat query results --job job-5457dd3d --missing"},
                      {"what nobody has claimed", "provmat query results --unattributed"},
-                     {"by parameter", "provmat query results --param beta=0.5 --sort loss --limit 10"}},
+                     {"by parameter", "provmat query results --param beta=0.9189560012891888 --sort loss --limit 10"}},
         .run = pm_cmd_query_results,
     },
     {

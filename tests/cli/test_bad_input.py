@@ -28,46 +28,49 @@ def with_text(key, text, base=None):
 
 BAD = {
     # not JSON, not one object
-    "not JSON": (b"nonsense", []),
-    "cut object": (b'{"type":"ResultComputed"', []),
+    "not JSON": (b"nonsense", ["not JSON", "byte offset 0", "nonsense"]),
+    "cut object": (b'{"type":"ResultComputed"', ["not JSON", "byte offset 24", "found the end"]),
     "an array": (b"[1]", ["object"]),
     "a text": (b'"text"', ["object"]),
-    "trailing text": (changed() + b" x", ["expected the end|trailing"]),
-    "two objects": (changed() + changed(), ["expected the end|trailing"]),
-    "trailing comma": (changed()[:-1] + b",}", []),
-    "comment": (b"/* c */" + changed(), []),
+    "trailing text": (changed() + b" x", ["not JSON", "expected the end", "found 'x'"]),
+    "two objects": (changed() + changed(), ["not JSON", "expected the end"]),
+    "trailing comma": (changed()[:-1] + b",}", ["not JSON", "expected a key"]),
+    "comment": (b"/* c */" + changed(), ["not JSON", "expected an object"]),
     "duplicate key": (changed()[:-1] + b',"kind":"agg"}', ["kind", "duplicate|twice"]),
     "duplicate key, escaped": (changed()[:-1] + b',"k\\u0069nd":"agg"}', ["kind", "duplicate|twice"]),
     "duplicate key in params": (with_text("params", '{"x":1,"x":2}'), ["x", "duplicate|twice"]),
-    "single quotes": (b"{'type':'ResultComputed'}", []),
+    "single quotes": (b"{'type':'ResultComputed'}", ["not JSON", "double quotes"]),
     # type and fields
-    "no type": (changed(type=...), ["type", "missing"]),
-    "unknown type": (changed(type="ResultComputd"), ["type", "ResultComputd", "ResultComputed"]),
+    "no type": (changed(type=...), ['missing field "type"']),
+    "unknown type": (changed(type="ResultComputd"), ['unknown type "ResultComputd"', 'did you mean "ResultComputed"']),
     "type not a text": (changed(type=1), ["type"]),
-    "unknown field": (changed(los=1.5), ["los", "unknown", "loss"]),
+    "unknown field": (changed(los=1.5), ['unknown field "los"', 'did you mean "loss"']),
     "field of another type": (changed(SUBMITTED, loss=1.5), ["loss", "JobSubmitted"]),
     "job_id of a discovery": (changed(type="ResultDiscovered"), ["job_id", "ResultDiscovered"]),
-    "no job_id": (changed(job_id=...), ["job_id", "missing"]),
+    "no job_id": (changed(job_id=...), ['missing field "job_id" of ResultComputed']),
     "null job_id": (changed(job_id=None), ["job_id"]),
-    "no result": (changed(result=...), ["result", "missing"]),
-    "no kind": (changed(kind=...), ["kind", "missing"]),
+    "no result": (changed(result=...), ['missing field "result" of ResultComputed']),
+    "no kind": (changed(kind=...), ['missing field "kind" of ResultComputed']),
     "unknown kind": (changed(kind="simx"), ["kind", "simx"]),
-    "no status": (changed(SUBMITTED, type="JobStatusChanged"), ["status", "missing"]),
+    "no status": (changed(SUBMITTED, type="JobStatusChanged"), ['missing field "status" of JobStatusChanged']),
     "unknown status": (changed(SUBMITTED, type="JobStatusChanged", status="done"), ["status", "done"]),
     "unknown source": (changed(type="ResultReused", source="cloud"), ["source", "cloud"]),
-    "failure without error": (changed(type="ResultFailed"), ["error", "missing"]),
+    "failure without error": (changed(type="ResultFailed"), ['missing field "error" of ResultFailed']),
     "error without message": (changed(type="ResultFailed", error={"type": "E", "retryable": False}), ["message"]),
     "no expected paths": (changed(SUBMITTED, type="ResultsExpected", results=[]), ["results"]),
     "text for a number": (changed(loss="1.5"), ["loss"]),
     "number for a text": (changed(result=5), ["result"]),
     "fraction for an integer": (with_text("schema_version", "1.5"), ["schema_version"]),
     # numbers
-    "NaN loss": (with_text("loss", "NaN"), []),
-    "infinite loss": (with_text("loss", "-Infinity"), []),
-    "loss 1e999": (with_text("loss", "1e999"), ["loss", "1e999"]),
+    "NaN loss": (with_text("loss", "NaN"), ["loss must be a finite number", "NaN"]),
+    "infinite loss": (with_text("loss", "-Infinity"), ["loss must be a finite number", "-Infinity"]),
+    "inf loss": (with_text("loss", "inf"), ["loss must be a finite number", "inf"]),
+    "NaN loss as text": (changed(loss="NaN"), ["loss must be a finite number", '"NaN"']),
+    "NaN in params": (with_text("params", '{"x":NaN}'), ['"x"', "NaN"]),
+    "loss 1e999": (with_text("loss", "1e999"), ["loss must be a finite number", "1e999"]),
     "1e999 in params": (with_text("params", '{"x":1e999}'), ["x", "1e999"]),
     "1e999 in replicate_losses": (with_text("replicate_losses", "[1,1e999]"), ["replicate_losses", "1e999"]),
-    "leading zero": (with_text("loss", "01"), []),
+    "leading zero": (with_text("loss", "01"), ["not JSON", "expected a number", "01"]),
     "seed -1": (changed(seed=-1), ["seed", "-1", "18446744073709551615"]),
     "seed 2^64": (changed(seed=2 ** 64), ["seed", "18446744073709551616", "18446744073709551615"]),
     "seed 2^64 as text": (changed(seed=str(2 ** 64)), ["seed", "18446744073709551616", "18446744073709551615"]),
@@ -75,7 +78,7 @@ BAD = {
     "seed that is no number": (changed(seed="four"), ["seed", "four"]),
     "n_replicates 0": (changed(n_replicates=0), ["n_replicates", "0"]),
     # identities
-    "params and param_id": (changed(params={"x": 2}, param_id=ID_OF_X1), ["param_id", ID_OF_X1, events.param_id({"x": 2})]),
+    "params and param_id": (changed(params={"x": 2}, param_id=ID_OF_X1), ["does not agree with params", ID_OF_X1, events.param_id({"x": 2})]),
     "nested params": (changed(params={"x": {"y": 1}}), ["param", '"x"']),
     "array in params": (changed(params={"x": [1]}), ["param", '"x"']),
     "null in params": (changed(params={"x": None}), ["param", '"x"']),
@@ -87,15 +90,15 @@ BAD = {
     "event_id in capitals": (changed(event_id="A" * 32), ["event_id"]),
     "event_id too short": (changed(event_id="a" * 31), ["event_id", "32"]),
     # paths
-    "path with ..": (changed(result="a/../b"), ["result", "a/../b", ".."]),
+    "path with ..": (changed(result="a/../b"), ['"a/../b"', 'no segment ".."']),
     "path with .": (changed(result="a/./b"), ["result", "a/./b"]),
-    "path with NUL": (with_text("result", '"a\\u0000b"'), ["result", "NUL"]),
-    "path ending in /": (changed(result="a/b/"), ["result", "a/b/"]),
+    "path with NUL": (with_text("result", '"a\\u0000b"'), ["result", "NUL at its byte 1"]),
+    "path ending in /": (changed(result="a/b/"), ['"a/b/"', "does not end with '/'"]),
     "path beginning with /": (changed(result="/a/b"), ["result", "/a/b"]),
     "path with an empty segment": (changed(result="a//b"), ["result", "a//b"]),
     "empty path": (changed(result=""), ["result"]),
-    "path of 1,025 bytes": (changed(result="p" * 1025), ["result", "1025|1,025", "1024|1,024"]),
-    "path of 1,025 bytes in 513 characters": (changed(result="p" + "é" * 512), ["result", "1025|1,025", "1024|1,024"]),
+    "path of 1,025 bytes": (changed(result="p" * 1025), ["result: path of 1025 bytes", "above the limit of 1024"]),
+    "path of 1,025 bytes in 513 characters": (changed(result="p" + "é" * 512), ["result: path of 1025 bytes", "above the limit of 1024"]),
     "bad path among the expected": (changed(SUBMITTED, type="ResultsExpected", results=["a", "b/.."]), ["results", "b/.."]),
     "bad path among the inputs": (changed(inputs=["a", "/b"]), ["inputs", "/b"]),
     # limits
@@ -110,14 +113,14 @@ BAD = {
                              ["results", "1001|1,001", "1000|1,000"]),
     "event of 1 MiB + 1": (with_text("metadata", '{"x":"' + "v" * (1048577 - len(with_text("metadata", '{"x":""}', SUBMITTED))) + '"}',
                                      SUBMITTED),
-                           ["1048576|1,048,576|1 MiB"]),
+                           ["longer than the limit of 1048576 bytes|at most 1048576"]),
     # text
-    "bad UTF-8": (with_text("job_id", b'"a\xffb"'), ["UTF-8"]),
-    "overlong UTF-8": (with_text("job_id", b'"a\xc0\xafb"'), ["UTF-8"]),
-    "surrogate in UTF-8": (with_text("job_id", b'"\xed\xa0\x80"'), ["UTF-8"]),
-    "cut UTF-8": (with_text("job_id", b'"a\xe2\x82"'), ["UTF-8"]),
-    "lone surrogate escape": (with_text("job_id", '"\\ud800x"'), []),
-    "raw control character": (with_text("job_id", b'"a\x01b"'), []),
+    "bad UTF-8": (with_text("job_id", b'"a\xffb"'), ["not UTF-8 at byte offset"]),
+    "overlong UTF-8": (with_text("job_id", b'"a\xc0\xafb"'), ["not UTF-8 at byte offset"]),
+    "surrogate in UTF-8": (with_text("job_id", b'"\xed\xa0\x80"'), ["not UTF-8 at byte offset"]),
+    "cut UTF-8": (with_text("job_id", b'"a\xe2\x82"'), ["not UTF-8 at byte offset"]),
+    "lone surrogate escape": (with_text("job_id", '"\\ud800x"'), ["lone surrogate"]),
+    "raw control character": (with_text("job_id", b'"a\x01b"'), ["control character"]),
     # times
     "time without offset": (changed(occurred_at="2026-01-05T09:00:00"), ["occurred_at", "2026-01-05T09:00:00", "offset"]),
     "no such day": (changed(occurred_at="2026-02-30T09:00:00Z"), ["occurred_at", "2026-02-30"]),
@@ -231,36 +234,43 @@ def test_record_cut_at_every_byte(provmat, rawlog, local, index, codec):
     assert codec.read(value)[1]["loss"] == 1.5
     rows = quarantined(provmat, rawlog, local(), index(), [value[:n] for n in range(len(value))])
     assert {row["class"] for row in rows} == {"malformed bytes"}
-    assert "empty" in rows[0]["reason"]
+    assert rows[0]["reason"] == "the value is empty"
+    for size, row in enumerate(rows[1:10], 1):
+        assert_says(row["reason"], [f"value of {size} bytes", "cut inside c301"])
+    for size, row in enumerate(rows[10:]):
+        assert_says(row["reason"], ["ResultComputed: field", f" of {size}: ", "cut|left"])
 
 
 def test_null_value(provmat, rawlog, local, index):
     log = local()
     provmat("log", "create", "--log", log)
     rows = quarantined(provmat, rawlog, log, index(), [None, b""])
-    assert [row["class"] for row in rows] == ["malformed bytes"] * 2
+    assert [(row["class"], row["reason"]) for row in rows] == [("malformed bytes", "the value is null (a tombstone)"),
+                                                               ("malformed bytes", "the value is empty")]
 
 
 def huge_lengths(codec):
-    """Records whose length or count fields promise more than there is."""
+    """Records whose length or count fields promise more than there is, each with the number that its reason must name."""
     head = wire(codec)[:10]
     start = avro.text("0" * 32) + avro.text("good") + avro.zigzag(FULL["occurred_at"]) + b"\0"
     for number in (2 ** 62, 2 ** 63 - 1, -1, -(2 ** 63), 2 ** 31, 2 ** 32, 100):
-        yield head + avro.zigzag(number) + b"x" * 40
-        yield head + start + avro.zigzag(number) + b"x" * 40
+        yield head + avro.zigzag(number) + b"x" * 40, f"length {number} "
+        yield head + start + avro.zigzag(number) + b"x" * 40, f"length {number} "
     expected = codec.single_object("ResultsExpected", {"event_id": "0" * 32, "job_id": "good", "occurred_at": 1, "results": ["a"]})
     before = expected[:-len(avro.zigzag(1) + avro.text("a") + b"\0")]
     for count in (2 ** 62, -(2 ** 62), -(2 ** 63), 2 ** 31, 1000, -1000, 1002):
-        yield before + avro.zigzag(count) + avro.text("a") + b"\0"
-        yield before + avro.zigzag(count) + avro.zigzag(2 ** 62) + avro.text("a") + b"\0"
-    yield head + b"\xff" * 11 + b"x"  # a varint without end
-    yield head + b"\x80" * 9 + b"\x7f" + b"x" * 40  # and one of more than 64 bits
+        yield before + avro.zigzag(count) + avro.text("a") + b"\0", "results"
+        yield before + avro.zigzag(count) + avro.zigzag(2 ** 62) + avro.text("a") + b"\0", "results"
+    yield head + b"\xff" * 11 + b"x", "longer than 10 bytes"  # a varint without end
+    yield head + b"\x80" * 9 + b"\x7f" + b"x" * 40, "longer than 10 bytes"  # and one of more than 64 bits
 
 
 def test_length_fields_that_lie(provmat, rawlog, local, index, codec):
-    values = list(huge_lengths(codec))
-    rows = quarantined(provmat, rawlog, local(), index(), values)
-    assert {row["class"] for row in rows} <= {"malformed bytes", "above a limit"}, rows
+    cases = list(huge_lengths(codec))
+    rows = quarantined(provmat, rawlog, local(), index(), [value for value, _ in cases])
+    assert {row["class"] for row in rows} == {"malformed bytes"}, rows
+    for (_, words), row in zip(cases, rows):
+        assert_says(row["reason"], ["field", words])
 
 
 def test_record_with_bytes_left_over(provmat, rawlog, local, index, codec):
@@ -275,8 +285,10 @@ def test_unknown_fingerprint_and_registry_id(provmat, rawlog, local, index, code
     rows = quarantined(provmat, rawlog, local(), index(), [fingerprint, registry, b"\0\0\0", b"\xc3", b"\xc3\x02" + b"x" * 30])
     assert [row["class"] for row in rows] == ["unknown schema", "unknown schema", "malformed bytes", "malformed bytes",
                                               "malformed bytes"], rows
-    assert_says(rows[0]["reason"], ["1122334455667788|8877665544332211"])
-    assert_says(rows[1]["reason"], ["99"])
+    assert_says(rows[0]["reason"], ["fingerprint 1122334455667788 is unknown", "provmat.schemas", "provmat quarantine retry"])
+    assert_says(rows[1]["reason"], ["schema id 99", "schema.registry.url", "provmat quarantine retry"])
+    assert_says(rows[2]["reason"], ["000000", "cut"])
+    assert_says(rows[4]["reason"], ["c302", "begins like none of"])
 
 
 def test_records_that_break_a_rule(provmat, rawlog, local, index, codec):
@@ -383,14 +395,15 @@ def test_ambiguous_prefix(provmat, worldly):
                                   (["jobs", "--result", "token"], ["token/a", "token/ab"])):
         done = provmat("--index", worldly, "query", *arguments, check=2)
         assert done.stdout == b""
-        assert_says(done.err, ["ambiguous", *candidates])
+        assert_says(done.err, [f'"{arguments[-1]}" is ambiguous', *candidates])
 
 
 def test_unknown_names(provmat, worldly):
-    for arguments in (["job", "nobody"], ["results", "--job", "nobody"], ["result", "no/where"], ["jobs", "--result", "no/where"]):
+    for arguments, kind in ((["job", "nobody"], "job"), (["results", "--job", "nobody"], "job"), (["result", "no/where"], "result"),
+                            (["jobs", "--result", "no/where"], "result")):
         done = provmat("--index", worldly, "query", *arguments, check=1)
         assert done.stdout == b""
-        assert_says(done.err, [arguments[-1]])
+        assert_says(done.err, [f'no {kind} "{arguments[-1]}" in the index'])
 
 
 @pytest.mark.parametrize("arguments,words", [

@@ -50,6 +50,22 @@ def test_examples_use_flags_that_exist(provmat, commands):
                 assert "unknown" not in done.err and "takes no" not in done.err and "needs" not in done.err, (example, done.err)
 
 
+def test_printed_queries_find_something(provmat, local, index, commands):
+    """The queries of the pages and of the help are about the events of the demo: whoever types one sees rows."""
+    log, at = local(), index()
+    provmat("emit", "--log", log, ROOT / "examples" / "week" / "events.ndjson")
+    provmat("materialize", "--once", "--log", log, "--index", at)
+    pages = "\n".join((ROOT / name).read_text() for name in ("README.md", "examples/README.md"))
+    calls = re.findall(r"^ *(?:build/)?provmat (query .+)$", pages, re.M)
+    assert len(calls) > 5
+    for command in commands:
+        if command.startswith("query"):
+            calls += re.findall(r"^  provmat (query .+)$", provmat("help", *command.split()).stdout.decode(), re.M)
+    calls = [call.split("#")[0].split() for call in calls]
+    for words in [words for words in calls if "[" not in "".join(words)]:
+        assert provmat("--index", at, *words).stdout, words
+
+
 def test_help_fits_eighty_columns(provmat, commands):
     for command in ["", *commands]:
         for line in provmat("help", *command.split()).stdout.decode().splitlines():
