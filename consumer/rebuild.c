@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,7 +63,10 @@ static int swap(const char *dir, const char *fresh, bool old_exists, struct pm_e
     char aside[PATH_MAX];
     snprintf(aside, sizeof aside, "%s.old", dir);
     PM_TRY(pm_rebuild_remove(aside, err));
-    if (rename(dir, aside) != 0) return pm_error_set(err, PM_EIO, "%s: could not rename: %s", dir, strerror(errno));
+    if (rename(dir, aside) != 0)
+        return pm_error_set(err, PM_EIO, "%s: could not rename: %s%s", dir, strerror(errno),
+                            errno == EBUSY ? "; a mount point cannot be swapped: keep the index in a directory below it"
+                                           : "");
     if (PM_FAULT(rebuild_between_renames, NULL) != PM_OK || rename(fresh, dir) != 0) {
         int code = pm_error_set(err, PM_EIO, "%s: could not rename to %s: %s", fresh, dir, strerror(errno));
         if (rename(aside, dir) != 0) return pm_error_wrap(err, code, "the old index is left at %s", aside);
@@ -79,6 +83,21 @@ static bool is_index(const char *dir)
     return access(path, F_OK) == 0;
 }
 
+/* What is swapped out is removed, so it must not be the log. An index that cannot be read is what a rebuild is for. */
+static int check_no_log(const char *dir, struct pm_error *err)
+{
+    struct pm_kv *kv;
+    struct pm_kv_txn *txn;
+    if (pm_kv_open(dir, PM_KV_READ_ONLY, &kv, NULL) != PM_OK) return PM_OK;
+    int rc = PM_OK;
+    if (pm_kv_begin_read(kv, &txn, NULL) == PM_OK) {
+        rc = pm_meta_check_no_log(txn, dir, err);
+        pm_kv_abort(txn);
+    }
+    pm_kv_close(kv);
+    return rc == PM_EINDEX ? rc : PM_OK;
+}
+
 static int check_view(const char *view, struct pm_error *err)
 {
     if (!view) return PM_OK;
@@ -93,16 +112,18 @@ int pm_rebuild(const struct pm_consumer_options *options, const char *view, int6
                struct pm_consumer_result *ret, struct pm_error *err)
 {
     const char *dir = options->index_dir;
-    char fresh[PATH_MAX], room[1024];
+    char real[PATH_MAX], fresh[PATH_MAX], room[1024];
     PM_TRY(check_view(view, err));
+    bool old_exists = is_index(dir);
+    if (old_exists && realpath(dir, real)) dir = real; /* a link or "." is not what is swapped, but what it leads to */
     size_t n = strlen(dir);
     while (n > 1 && dir[n - 1] == '/') n--;
     if ((size_t)snprintf(fresh, sizeof fresh, "%.*s.rebuild", (int)n, dir) >= sizeof fresh)
         return pm_error_set(err, PM_EINDEX, "%s: the path is too long", dir);
 
     struct pm_consumer_options with_url = *options;
-    bool old_exists = is_index(dir);
     int lock_fd = -1;
+    if (old_exists) PM_TRY(check_no_log(dir, err));
     if (old_exists) PM_TRY(pm_writer_lock(dir, &lock_fd, err)); /* no one may write to what is about to be replaced */
     int rc = pm_replay_log_url(options, dir, room, sizeof room, &with_url.log_url, err);
     if (rc == PM_OK) rc = pm_rebuild_remove(fresh, err);
@@ -113,7 +134,7 @@ int pm_rebuild(const struct pm_consumer_options *options, const char *view, int6
         rc = pm_error_set(err, PM_EINDEX, "the rebuild was interrupted; the index at %s is as it was", dir);
     if (rc == PM_OK) rc = PM_FAULT(rebuild_built, err);
     if (rc == PM_OK) rc = swap(dir, fresh, old_exists, err);
-    else if (pm_rebuild_remove(fresh, NULL) != PM_OK && options->warn)
+    if (rc != PM_OK && pm_rebuild_remove(fresh, NULL) != PM_OK && options->warn)
         options->warn(options->arg, "could not remove the half-built index; the next rebuild will");
     if (lock_fd >= 0) close(lock_fd);
     return rc;

@@ -118,7 +118,8 @@ static int prepare_environment(struct pm_writer *w, const char *log_url, const c
     struct pm_kv_txn *txn;
     PM_TRY(pm_kv_begin_write(w->kv, 0, &txn, err));
     struct pm_slice value;
-    int rc = pm_tables_open(&w->tables, txn, true, err);
+    int rc = pm_meta_check_no_log(txn, pm_kv_dir(w->kv), err);
+    if (rc == PM_OK) rc = pm_tables_open(&w->tables, txn, true, err);
     if (rc == PM_OK) {
         rc = pm_kv_get(txn, w->tables.meta, PM_SLICE(PM_META_FORMAT), &value, err);
         if (rc == PM_ENOTFOUND) rc = initialise(w, txn, log_url, log_identity, until_us, err);

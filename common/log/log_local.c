@@ -127,10 +127,16 @@ static int make_dirs(const char *dir, struct pm_error *err)
         pm_buf_bytes(&path, dir, (size_t)(slash - dir));
         pm_buf_byte(&path, 0);
         if (mkdir(path.ptr, *slash ? 0777 : 0700) != 0 && errno != EEXIST)
-            return pm_error_set(err, PM_EIO, "local:%s: could not make the directory %s: %s", dir, path.ptr,
+            return pm_error_set(err, PM_ELOG, "local:%s: could not make the directory %s: %s", dir, path.ptr,
                                 strerror(errno));
     }
     return PM_OK;
+}
+
+/* What the disk refuses, this log refuses. */
+static int refused(int rc, const char *dir, struct pm_error *err)
+{
+    return rc == PM_EIO ? pm_error_wrap(err, PM_ELOG, "log local:%s", dir) : rc;
 }
 
 static int get_text(struct pm_kv_txn *txn, pm_kv_db meta, const char *name, struct pm_slice *ret, struct pm_error *err)
@@ -202,12 +208,12 @@ static int make(const char *dir, int n_partitions, bool *ret_made, struct pm_err
 {
     PM_TRY(make_dirs(dir, err));
     struct pm_kv *kv;
-    PM_TRY(pm_kv_open(dir, PM_KV_SEQUENTIAL | PM_KV_CREATE, &kv, err));
+    PM_TRY(refused(pm_kv_open(dir, PM_KV_SEQUENTIAL | PM_KV_CREATE, &kv, err), dir, err));
     pthread_mutex_lock(&dbs_lock);
     int rc = make_in(kv, n_partitions, ret_made, err);
     pthread_mutex_unlock(&dbs_lock);
     pm_kv_close(kv);
-    return rc;
+    return refused(rc, dir, err);
 }
 
 static int check_dir(const char *dir, struct pm_error *err)
@@ -293,7 +299,7 @@ static int local_open(const char *dir, const struct pm_log_options *options, str
     if (rc == PM_ENOTFOUND)
         return pm_error_set(err, rc, "log local:%s does not exist; make it with: provmat log create --log local:%s",
                             dir, dir);
-    PM_TRY(rc);
+    PM_TRY(refused(rc, dir, err));
     struct local_log *log = NULL;
     pthread_mutex_lock(&dbs_lock);
     rc = open_handle(kv, &log, err);
@@ -375,7 +381,9 @@ static int commit_group(struct local_log *log, struct pm_error *err)
         if (rc == PM_OK) rc = pm_kv_commit(txn, err);
         else pm_kv_abort(txn);
     }
-    if (rc != PM_OK) return pm_error_wrap(err, rc, "%zu records are not committed", log->group_n);
+    if (rc != PM_OK)
+        return pm_error_wrap(err, rc == PM_EIO ? PM_ELOG : rc, "log %s: %zu records are not committed", log->base.url,
+                             log->group_n);
     log->base.acknowledged += log->group_n;
     log->group_n = 0;
     pm_buf_clear(&log->group);

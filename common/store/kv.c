@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 #define HEADROOM_DEFAULT ((uint64_t)256 << 20)
 #define DATABASES_MAX 1100 /* the partitions of a local log and some */
 #define READERS_MAX 510
+#define DISK_FULL_BYTES ((uint64_t)1 << 20)
 
 struct pm_kv {
     struct pm_kv *next;
@@ -50,10 +52,18 @@ struct pm_kv_cursor {
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct pm_kv *open_list;
 
+/* LMDB says "input/output error" of a write that was cut short because the disk is full. */
+static bool disk_is_full(const struct pm_kv *kv)
+{
+    struct statvfs disk;
+    return kv && statvfs(kv->dir, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < DISK_FULL_BYTES;
+}
+
 /* The one place where LMDB's codes become ours. */
 static int translate(int rc, const struct pm_kv *kv, const char *what, struct pm_error *err)
 {
     const char *dir = kv ? kv->dir : "?";
+    if (rc == EIO && disk_is_full(kv)) rc = ENOSPC;
     switch (rc) {
     case 0: return PM_OK;
     case MDB_NOTFOUND: return PM_ENOTFOUND;

@@ -30,6 +30,15 @@ int pm_meta_check_format(struct pm_kv_txn *txn, const struct pm_tables *tables, 
                         dir, format, PM_INDEX_FORMAT, dir);
 }
 
+int pm_meta_check_no_log(struct pm_kv_txn *txn, const char *dir, struct pm_error *err)
+{
+    pm_kv_db db;
+    int rc = pm_kv_db_open(txn, "log", 0, &db, err); /* the database of a log's own facts (common/log/log_local.c) */
+    if (rc == PM_ENOTFOUND) return PM_OK;
+    PM_TRY(rc);
+    return pm_error_set(err, PM_EINDEX, "%s: the directory holds a log, not an index; name another --index", dir);
+}
+
 int pm_meta_state_get(struct pm_kv_txn *txn, const struct pm_tables *tables, struct pm_meta_state *ret,
                       struct pm_error *err)
 {

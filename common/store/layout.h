@@ -53,6 +53,10 @@ int pm_meta_state_put(struct pm_kv_txn *txn, const struct pm_tables *tables, con
 int pm_meta_check_format(struct pm_kv_txn *txn, const struct pm_tables *tables, const char *dir,
                          struct pm_error *err) PM_MUST_CHECK;
 
+/* Refuses an environment that holds the embedded log: to write an index there, or to swap one in, would cost the log.
+ * PM_EINDEX. */
+int pm_meta_check_no_log(struct pm_kv_txn *txn, const char *dir, struct pm_error *err) PM_MUST_CHECK;
+
 struct pm_offset_row {
     int64_t first, next;
     int64_t anchor_offset, anchor_timestamp_ms; /* the last record applied; -1: none */

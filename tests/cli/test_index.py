@@ -95,6 +95,51 @@ def test_index_of_another_log(provmat, small, local):
         assert_says(done.err, [log.removeprefix("local:"), other.removeprefix("local:")])
 
 
+def test_a_log_is_never_taken_for_an_index(provmat, local, small_data):
+    """A mistyped --index must not cost the log: neither an index written into it, nor one swapped for it."""
+    log = local()
+    directory = log.removeprefix("local:")
+    provmat.emit(log, small_data[1])
+    before = provmat("replay", "--log", log).stdout
+    for command in (["materialize", "--once"], ["rebuild"], ["query", "jobs"], ["stats"], ["verify"], ["quarantine", "retry"]):
+        done = provmat(*command, "--log", log, "--index", directory, check=3)
+        assert_says(done.err, [directory, "holds a log, not an index|not a provmat index"])
+        assert provmat("replay", "--log", log).stdout == before, command
+    provmat("emit", "--log", log, input=changed())
+
+
+def test_rebuild_by_another_name(provmat, small, tmp_path):
+    """Through a symbolic link, in the working directory, with slashes behind: what is swapped is the directory itself."""
+    log, at = small
+    want, link = digests(provmat, at), f"{tmp_path}/link"
+    os.symlink(at, link)
+    for name, cwd in ((link, None), (".", at), (f"{at}//", None), (f"../{os.path.basename(at)}", at)):
+        provmat("rebuild", "--log", log, "--index", name, cwd=cwd)
+        assert os.path.islink(link) and digests(provmat, link) == want == digests(provmat, at), name
+        assert sorted(os.listdir(at)) == ["data.mdb", "lock.mdb", "writer.lock"]
+    assert [name for name in os.listdir(tmp_path) if "rebuild" in name] == []
+
+
+def test_a_full_disk_is_named(provmat, local, tmp_path, small_data):
+    """On a file system of one megabyte: the log refuses and says why; what was there answers, and goes on once there is room."""
+    log, disk = local(), tmp_path / "disk"
+    disk.mkdir()
+    provmat.emit(log, small_data[1] * 30)
+    (tmp_path / "home" / "lines").write_text("\n".join(small_data[1] * 30))
+    script = f"""mount -t tmpfs -o size=1m none {disk} || exit 77
+        "{PROGRAM}" emit --log local:{disk}/log lines; echo "emit $?" >&2
+        "{PROGRAM}" materialize --once --log {log} --index {disk}/index; echo "materialize $?" >&2
+        mount -o remount,size=64m none {disk}
+        "{PROGRAM}" emit --log local:{disk}/log lines && "{PROGRAM}" materialize --once --log {log} --index {disk}/index &&
+        "{PROGRAM}" verify --index {disk}/index --against-log --log {log}; echo "then $?" >&2"""
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True, env=provmat.environment,
+                          cwd=provmat.cwd, timeout=120, check=False)
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("no file system can be mounted here")
+    assert_says(done.stderr, ["records are not committed", "no space left on the device", "emit 4\n", "materialize 3\n", "then 0\n"])
+    assert "Input/output error" not in done.stderr
+
+
 def test_log_deleted_and_made_again(provmat, small, small_data):
     log, at = small
     shutil.rmtree(log.removeprefix("local:"))
