@@ -46,7 +46,7 @@ static int retry_row(void *arg, const struct pm_quarantined *row, struct pm_erro
 int pm_quarantine_retry(const struct pm_consumer_options *options, uint64_t *ret_applied, uint64_t *ret_left,
                         struct pm_error *err)
 {
-    struct retry r = {.prepare = {.until_us = INT64_MAX}};
+    struct retry r = {.left = 0};
     struct pm_index *index = NULL;
     struct pm_writer *writer = NULL;
     struct pm_snapshot *snap = NULL;
@@ -58,6 +58,7 @@ int pm_quarantine_retry(const struct pm_consumer_options *options, uint64_t *ret
     pm_snapshot_close(snap);
     pm_index_close(index);
     snap = NULL;
+    if (rc == PM_OK) r.prepare.until_us = info.until_us;
     if (rc == PM_OK) rc = pm_codec_open(&options->codec, &r.prepare.codec, err);
     /* The index says itself of which log it is; a log that is named must be that one. */
     if (rc == PM_OK && options->log_url) {
