@@ -118,6 +118,18 @@ def kvput(tmp_path_factory):
     return KvPut(build_tool("kvput", tmp_path_factory.mktemp("tools")))
 
 
+@pytest.fixture(scope="session")
+def memlog(tmp_path_factory):
+    """Makes an index from a scripted memory log: memlog(index, batch, lines of the script)."""
+    tool = build_tool("memlog", tmp_path_factory.mktemp("tools"))
+
+    def run(index, batch, script):
+        done = subprocess.run([tool, str(index), str(batch)], input="".join(line + "\n" for line in script).encode(), capture_output=True,
+                              timeout=120, check=False)
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
+    return run
+
+
 class KvPut:
     def __init__(self, tool):
         self.tool = tool

@@ -139,6 +139,42 @@ def test_world(seed, provmat, rawlog, local, index):
     assert digests(provmat, other) == want, f"seed {seed}: foreign records"
 
 
+def script_of(rng, lines):
+    """The lines on several partitions of a memory log, read in portions: lines that come twice, gaps, records delivered again, polls that
+    fail."""
+    n = rng.randint(1, 5)
+    script, there = [f"make {n}"], [[] for _ in range(n)]
+    twice = lines + rng.sample(lines, len(lines) // 3)
+    rng.shuffle(twice)
+    for portion in partition(rng, twice, rng.randint(1, 4)):
+        for line in portion:
+            at = rng.randrange(n)
+            offset = there[at][-1][0] + 1 + rng.choice((0, 0, 0, 2)) if there[at] else 0
+            there[at].append((offset, line))
+            script.append(f"put {at} {offset} {line}")
+            if rng.random() < 0.1:
+                script.append("put {} {} {}".format(at, *rng.choice(there[at])))
+        script.append(f"order {rng.randrange(4)} {rng.randrange(2 ** 32)}")
+        script += [f"fail {rng.randrange(6)}"] * (rng.random() < 0.4) + ["materialize"]
+    return script + ["materialize"]
+
+
+@pytest.mark.parametrize("seed", seeds(10))
+def test_world_on_the_memory_log(seed, provmat, memlog, local, index):
+    rng = random.Random(f"memory {seed}")
+    log, live, rebuilt = local(), index(), index()
+    provmat.emit(log, lines_of(generator.world(seed)))
+    lines = provmat("replay", "--log", log).stdout.decode().splitlines()
+    world = World(events.read(lines))
+    memlog(live, rng.choice((1, 5, 0)), script_of(rng, lines))
+    answers = ProgramAnswers(provmat, live)
+    compare.hold(answers, world, answers.stats()["events"], seed, "memory log", 6)
+    script = script_of(rng, lines)
+    memlog(rebuilt, rng.choice((1, 5, 0)), [*script, "rebuild"])
+    assert digests(provmat, rebuilt) == digests(provmat, live), f"seed {seed}: memory log, rebuilt"
+    assert ProgramAnswers(provmat, rebuilt).stats()["events"] == sum(line.startswith("put ") for line in script)
+
+
 @pytest.mark.parametrize("seed", seeds(2))
 def test_large_world(seed, provmat, local, index):
     """Many batches on four partitions, each in a process of its own: chunks overflow, runs merge, tables are read back."""
