@@ -61,7 +61,8 @@ static int swap(const char *dir, const char *fresh, bool old_exists, struct pm_e
         return pm_rebuild_remove(fresh, err);
     }
     char aside[PATH_MAX];
-    snprintf(aside, sizeof aside, "%s.old", dir);
+    if ((size_t)snprintf(aside, sizeof aside, "%s.old", dir) >= sizeof aside)
+        return pm_error_set(err, PM_EINDEX, "%s: the path is too long", dir);
     PM_TRY(pm_rebuild_remove(aside, err));
     if (rename(dir, aside) != 0)
         return pm_error_set(err, PM_EIO, "%s: could not rename: %s%s", dir, strerror(errno),
