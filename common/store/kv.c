@@ -1,9 +1,11 @@
 /* kv.c: LMDB behind kv.h; the only file that includes lmdb.h. Environments are shared by all users of a directory in
  * this process (the table below, under a lock); everything else follows LMDB's own rule: a transaction belongs to the
  * thread that began it. */
+#define _GNU_SOURCE /* fallocate */
 #include "common/store/kv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
@@ -35,6 +37,7 @@ struct pm_kv {
     ino_t ino;
     int references;
     bool read_only;
+    bool unmapped;     /* the map could not be grown nor had back: nothing works any more */
     atomic_int active; /* transactions open in this process */
 };
 
@@ -67,7 +70,10 @@ static int translate(int rc, const struct pm_kv *kv, const char *what, struct pm
     switch (rc) {
     case 0: return PM_OK;
     case MDB_NOTFOUND: return PM_ENOTFOUND;
-    case MDB_MAP_FULL: return pm_error_set(err, PM_EMAPFULL, "%s: could not %s: the memory map is full", dir, what);
+    case MDB_MAP_FULL:
+        return pm_error_set(err, PM_EMAPFULL,
+                            "%s: could not %s: the memory map is full; allow more address space (ulimit -v)", dir,
+                            what);
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
@@ -89,6 +95,25 @@ static struct pm_kv *find_open(const struct stat *st)
     for (struct pm_kv *kv = open_list; kv; kv = kv->next)
         if (kv->dev == st->st_dev && kv->ino == st->st_ino) return kv;
     return NULL;
+}
+
+/* LMDB maps its lock file and writes there without asking whether there is a disk behind it: on a full one that would
+ * end the process. So the file has its blocks before. Never called while this process has the environment open:
+ * closing the file would drop its locks. */
+#define META_BYTES 8192 /* an environment is never shorter: its two meta pages */
+#define LOCK_BYTES (64 * (READERS_MAX + 2))
+static int reserve_lock(const char *dir, bool read_only, struct pm_error *err)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/lock.mdb", dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC | (read_only ? 0 : O_CREAT), 0600);
+    if (fd < 0) return PM_OK; /* LMDB says why, or does without */
+    int rc = 0;
+    if (fstat(fd, &st) == 0 && (uint64_t)st.st_blocks * 512 < LOCK_BYTES && fallocate(fd, 0, 0, LOCK_BYTES) != 0)
+        rc = errno;
+    close(fd);
+    return rc == ENOSPC ? pm_error_set(err, PM_EIO, "%s: could not write: no space left on the device", path) : PM_OK;
 }
 
 /* A fresh MDB_env with the largest map that the address space gives. */
@@ -122,7 +147,7 @@ static uint64_t page_size(struct pm_kv *kv)
 uint64_t pm_kv_file_bytes(struct pm_kv *kv)
 {
     MDB_envinfo info;
-    if (mdb_env_info(kv->env, &info) != 0) return 0;
+    if (kv->unmapped || mdb_env_info(kv->env, &info) != 0) return 0;
     return ((uint64_t)info.me_last_pgno + 1) * page_size(kv);
 }
 
@@ -162,6 +187,7 @@ static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm
         *ret = kv;
         return PM_OK;
     }
+    PM_TRY(reserve_lock(dir, flags & PM_KV_READ_ONLY, err));
     kv = pm_calloc(1, sizeof *kv);
     kv->dir = pm_strdup(dir);
     kv->dev = st.st_dev;
@@ -170,7 +196,10 @@ static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm
     kv->read_only = flags & PM_KV_READ_ONLY;
     unsigned env_flags = MDB_NOMEMINIT | MDB_NOTLS | (kv->read_only ? MDB_RDONLY : 0) |
                          (flags & PM_KV_SEQUENTIAL ? 0 : MDB_NORDAHEAD);
+    bool fresh = stat(file, &st) != 0 || st.st_size == 0;
     int rc = env_open(dir, env_flags, &kv->env);
+    /* A new file that the disk had no room for is no environment, and must not stand in the way of the next try. */
+    if (rc && fresh && stat(file, &st) == 0 && st.st_size < META_BYTES) (void)!truncate(file, 0);
     /* A copy in a directory that we may not write to has no writer either: read it without the lock file. */
     if (rc == EACCES && kv->read_only) rc = env_open(dir, env_flags | MDB_NOLOCK, &kv->env);
     if (rc) {
@@ -241,9 +270,11 @@ const char *pm_kv_dir(const struct pm_kv *kv) { return kv->dir; }
 static int begin(struct pm_kv *kv, unsigned flags, struct pm_kv_txn **ret, struct pm_error *err)
 {
     MDB_txn *txn;
+    if (kv->unmapped) return translate(ENOMEM, kv, "map the file", err);
     int rc = mdb_txn_begin(kv->env, NULL, flags, &txn);
     if (rc == MDB_MAP_RESIZED && atomic_load(&kv->active) == 0) { /* another process grew the map */
         rc = mdb_env_set_mapsize(kv->env, 0);
+        kv->unmapped = rc != 0;
         if (rc == 0) rc = mdb_txn_begin(kv->env, NULL, flags, &txn);
     }
     if (rc) return translate(rc, kv, flags & MDB_RDONLY ? "begin to read" : "begin to write", err);
@@ -259,18 +290,31 @@ int pm_kv_begin_read(struct pm_kv *kv, struct pm_kv_txn **ret, struct pm_error *
     return begin(kv, MDB_RDONLY, ret, err);
 }
 
+/* To be asked first: when LMDB cannot map the larger size it has taken the old map away already. */
+static bool address_space_for(uint64_t bytes)
+{
+    void *probe = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (probe == MAP_FAILED) return false;
+    munmap(probe, bytes);
+    return true;
+}
+
 /* The map can only be changed while no transaction of this process is open. */
 static int make_headroom(struct pm_kv *kv, uint64_t headroom, struct pm_error *err)
 {
     MDB_envinfo info;
+    if (kv->unmapped) return translate(ENOMEM, kv, "map the file", err);
     int rc = mdb_env_info(kv->env, &info);
     if (rc) return translate(rc, kv, "read its state", err);
     uint64_t needed = pm_kv_file_bytes(kv) + headroom;
     if (needed <= info.me_mapsize || atomic_load(&kv->active) != 0) return PM_OK;
-    uint64_t map = info.me_mapsize;
+    uint64_t old = info.me_mapsize, map = old;
     while (map < needed) map *= 2;
     PM_TRY(PM_FAULT(map_before_growth, err));
-    PM_TRY(translate(mdb_env_set_mapsize(kv->env, map), kv, "grow the memory map", err));
+    if (!address_space_for(map - old)) return PM_OK; /* what there is may well do */
+    rc = mdb_env_set_mapsize(kv->env, map);
+    kv->unmapped = rc != 0;
+    PM_TRY(translate(rc, kv, "grow the memory map", err));
     return PM_FAULT(map_after_growth, err);
 }
 

@@ -3,6 +3,7 @@
 import random
 import shutil
 import signal
+import time
 
 import pytest
 
@@ -151,3 +152,31 @@ def test_map_full_at(point, prepared):
     scene, _ = prepared.at("materialize")
     scene.run(*scene.command("materialize"), fault=f"{point}:1:full")
     scene.hold_index(f"map full at {point}", complete=True)
+
+
+def test_map_too_small_for_a_batch(prepared):
+    """Not planned but real: with next to no room in the map every batch runs into its end, and is applied again with more."""
+    scene, _ = prepared.at("materialize")
+    scene.environment["PROVMAT_FAULT_LIMITS"] = "batch_ops=1000,map_bytes=65536,headroom=1"
+    passed = scene.counts(*scene.command("rebuild"), tmp=prepared.folder / "counts")
+    assert passed["apply_before_names"] > passed["apply_before_commit"], "no batch was applied twice: this test shows nothing"
+    scene.hold_index("a map too small", complete=True)
+
+
+def test_map_grown_by_another_process(prepared):
+    """A reader that follows a log sees what is appended after an emitter has grown the log beyond the reader's own map."""
+    scene, _ = prepared.at("materialize")
+    scene.environment["PROVMAT_FAULT_LIMITS"] = "batch_ops=24,map_bytes=65536,headroom=65536"
+    follower = scene.provmat.start("materialize", "--log", scene.log, "--index", scene.index, env=scene.environment)
+    try:
+        for _ in range(3):
+            scene.run("emit", "--log", scene.log, input=text_of(prepared.lines))
+        wanted = len(scene.records())
+        until = time.monotonic() + 60
+        while sum((scene.applied() or {0: 0}).values()) < wanted and follower.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        assert follower.poll() is None, follower.stderr.read()
+    finally:
+        follower.terminate()
+        follower.communicate()
+    scene.hold_index("a log grown meanwhile", complete=True)

@@ -1,0 +1,136 @@
+"""Disks that are full, maps that are full, bits that flip: told with the right exit code, and nothing is lost by it."""
+
+import json
+import os
+import resource
+import subprocess
+
+import pytest
+
+from conftest import PROGRAM
+from reference import compare, events
+from reference.program import ProgramAnswers
+from reference.world import World
+
+FULL = "no space left on"
+
+
+# ---- a full disk ----
+@pytest.fixture
+def disk(tmp_path):
+    """Makes small file systems of their own: disk("512k") gives a folder."""
+    mounted = []
+
+    def make(size):
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"no small file system can be mounted here: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield make
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=True)
+
+
+class Fill:
+    """Takes what is left of a disk, but for `spare` bytes."""
+
+    def __init__(self, folder, spare=0):
+        self.path = folder / "fill"
+        with open(self.path, "wb", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+        os.truncate(self.path, max(0, self.path.stat().st_size - spare) // 4096 * 4096)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.path.unlink()
+
+
+def holds(provmat, log, at, where):
+    """The index answers for exactly what it says it has applied."""
+    rows = provmat("replay", "--log", log).stdout.decode().splitlines()
+    applied = {row["partition"]: row["applied"] for row in provmat.json_rows("--index", at, "stats")[0]["partitions"]}
+    taken = events.read([line for line in rows if json.loads(line)["_offset"] < applied[json.loads(line)["_partition"]]])
+    assert all(row["ok"] for row in provmat.json_rows("--index", at, "verify")), where
+    compare.hold(ProgramAnswers(provmat, at), World(taken), len(taken), 0, where, 2)
+    return len(taken)
+
+
+@pytest.mark.parametrize("spare", [0, 4096, 32768, 65536, 131072])
+def test_disk_full_under_a_log(provmat, disk, small_data, spare):
+    """What was acknowledged stays; what was not is refused whole, exit 4; and with room again it goes on."""
+    folder, lines = disk("2m"), small_data[1]
+    log = f"local:{folder}/log"
+    with Fill(folder):
+        done = provmat("emit", "--log", log, input="\n".join(lines), check=4)
+        assert FULL in done.err.lower(), done.err
+    provmat.emit(log, lines[:50])
+    with Fill(folder, spare):
+        done = provmat("emit", "--log", log, input="\n".join(lines[50:] * 20), check=4)
+        assert FULL in done.err.lower() and "0 events appended" in done.err, done.err
+        assert len(provmat.json_rows("replay", "--log", log)) == 50, "it is read all the same"
+    provmat.emit(log, lines[50:])
+    assert len(provmat.json_rows("replay", "--log", log)) == len(lines)
+
+
+@pytest.mark.parametrize("spare", [0, 8192, 40960, 65536, 98304, 163840, 262144])
+def test_disk_full_under_an_index(provmat, disk, local, small_data, spare):
+    """materialize and rebuild: exit 3; the index answers for what it had, and goes on when there is room."""
+    folder, lines, log = disk("4m"), small_data[1], local()
+    at = f"{folder}/index"
+    with Fill(folder, spare):
+        provmat.emit(log, lines[:50])
+        done = provmat("materialize", "--once", "--log", log, "--index", at, check=(0, 3))
+        assert done.returncode == 0 or FULL in done.err.lower(), done.err
+        assert spare != 0 or done.returncode == 3
+    provmat("materialize", "--once", "--log", log, "--index", at)
+    provmat.emit(log, lines[50:])
+    for command in (["materialize", "--once"], ["rebuild"]):
+        with Fill(folder, spare):
+            done = provmat(*command, "--log", log, "--index", at, check=(0, 3))
+            assert done.returncode == 0 or FULL in done.err.lower(), (command, done.err)
+            assert spare != 0 or done.returncode == 3
+            there = holds(provmat, log, at, f"{command}, {spare} bytes spare")
+            assert there == len(lines) if done.returncode == 0 else there >= 50
+        provmat(*command, "--log", log, "--index", at)
+        assert holds(provmat, log, at, f"{command}, room again") == len(lines)
+    with Fill(folder):
+        done = provmat("verify", "--against-log", "--log", log, "--index", at, check=3)
+        assert FULL in done.err.lower(), done.err
+    assert sorted(os.listdir(folder)) == ["index"], "nothing half-made is left"
+
+
+# ---- no room to map ----
+@pytest.mark.parametrize("megabytes", [380, 450, 600, 900])
+def test_little_address_space(provmat, local, index, small_data, megabytes):
+    """Under a limit of address space the map cannot grow: what fits is done all the same, and whatever does not is told."""
+    if is_sanitized():
+        pytest.skip("sanitizers take address space themselves")
+    log, at, lines = local(), index(), small_data[1]
+
+    def limited(*arguments, **more):
+        process = provmat.start(*arguments, stdin=subprocess.PIPE,
+                                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20)))
+        out, err = process.communicate("\n".join(more.get("lines", ())).encode(), timeout=60)
+        return process.returncode, err.decode(), out
+
+    for command in (["emit", "--log", log], ["materialize", "--once", "--log", log, "--index", at], ["verify", "--index", at]):
+        code, err, _ = limited(*command, lines=lines if command[0] == "emit" else ())
+        assert code == 0 or (code in (3, 4) and ("memory" in err or "address space" in err)), (command, code, err)
+        if code != 0:
+            assert megabytes < 600, (command, code, err)
+            provmat(*command, input="\n".join(lines) if command[0] == "emit" else None)
+    assert holds(provmat, log, at, f"{megabytes} MB") == len(lines)
+
+
+def is_sanitized():
+    return PROGRAM.parent.name.startswith(("asan", "tsan"))
