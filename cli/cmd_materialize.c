@@ -13,12 +13,29 @@ static const char *log_of(const struct pm_cli *cli)
     return NULL;
 }
 
+static int take_gaps(const struct pm_cli *cli, struct pm_gap gaps[PM_ACCEPTED_GAPS_MAX], size_t *ret_n,
+                     struct pm_error *err)
+{
+    size_t at = 0, n = 0;
+    for (const struct pm_given *given; (given = pm_cli_next(cli, "accept-gap", &at)); n++) {
+        if (n == PM_ACCEPTED_GAPS_MAX)
+            return pm_error_set(err, PM_EUSAGE, "--accept-gap: more than %d gaps", PM_ACCEPTED_GAPS_MAX);
+        gaps[n] = (struct pm_gap){
+            .partition = given->partition, .from = (int64_t)given->count, .to = (int64_t)given->last};
+    }
+    *ret_n = n;
+    return PM_OK;
+}
+
 int pm_cmd_materialize(struct pm_cli *cli, struct pm_error *err)
 {
     bool once = pm_cli_flag(cli, "once");
     struct pm_consumer_options options = pm_consume_options(cli, true);
     struct pm_consumer_result result = {0};
     char applied[32], quarantined[32];
+    struct pm_gap gaps[PM_ACCEPTED_GAPS_MAX];
+    PM_TRY(take_gaps(cli, gaps, &options.n_accepted_gaps, err));
+    options.accepted_gaps = gaps;
     options.log_url = log_of(cli);
     if (options.log_url) options.codec = pm_cli_codec_options(cli, options.log_url);
     if (!once) pm_cli_note(cli, "following the log into %s; SIGINT (Ctrl-C) ends it", cli->index_dir);

@@ -41,6 +41,7 @@ enum pm_option_kind { /* what a flag's value must be; the parser checks it, so t
                       PM_OPTION_COUNT,  /* 0..2^64-1 in digits */
                       PM_OPTION_TIME,   /* RFC 3339 with offset, or microseconds since 1970 */
                       PM_OPTION_PLACE,  /* PARTITION:OFFSET */
+                      PM_OPTION_RANGE,  /* PARTITION:FROM-TO, both within */
                       PM_OPTION_CHOICE, /* one of `choices` */
                       PM_OPTION_FILE,   /* text; completed as a file name */
                       PM_OPTION_DIR,    /* text; completed as a directory */
@@ -106,9 +107,10 @@ const char *pm_command_last_word(const struct pm_command *command); /* "jobs" of
 struct pm_given { /* one flag as it was given */
     const struct pm_option *option;
     const char *value; /* NULL for PM_OPTION_FLAG */
-    uint64_t count;    /* PM_OPTION_COUNT; the offset of PM_OPTION_PLACE */
+    uint64_t count;    /* PM_OPTION_COUNT; the offset of PM_OPTION_PLACE, the first of PM_OPTION_RANGE */
+    uint64_t last;     /* PM_OPTION_RANGE */
     int64_t time_us;   /* PM_OPTION_TIME */
-    int32_t partition; /* PM_OPTION_PLACE */
+    int32_t partition; /* PM_OPTION_PLACE and PM_OPTION_RANGE */
 };
 
 struct pm_cli {

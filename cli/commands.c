@@ -39,7 +39,8 @@ const struct pm_option pm_options_fresh[] = {
     "\n\n--format json prints one document, {\"rows\": [...], \"index\": {\"applied\": {PARTITION: OFFSET, ...}, "    \
     "\"complete\": ...}}. OFFSET is the next one to be applied, as in `provmat stats`. complete is \"yes\" when the " \
     "index had everything that the log had when it was asked, \"no\" when not, and \"unknown\" when the log could "   \
-    "not be asked."
+    "not be asked. Where the log lost records before they were applied it is \"no\" too, and gaps names "             \
+    "them."
 
 #define STATUSES "pending|running|succeeded|partial|failed|cancelled"
 
@@ -95,14 +96,23 @@ const struct pm_command pm_commands[] = {
     {
         .name = "materialize",
         .summary = "bring the index up to date with the log",
-        .description = "Reads the log from where the index stands and applies every event. Follows the log until "
-                       "SIGINT or SIGTERM, which ends it cleanly with exit status 0; with --once it ends when the end "
-                       "that the log had at the start is reached.\n\n"
-                       "The index is made when there is none; it remembers its log and refuses another one. One "
-                       "process at a time may materialize an index; queries may run meanwhile. A record that cannot be "
-                       "applied goes to the quarantine and stops nothing.",
-        .options = {{"once", 0, PM_OPTION_FLAG, false, NULL, NULL, "end at the end that the log had at the start"}},
+        .description =
+            "Reads the log from where the index stands and applies every event. Follows the log until "
+            "SIGINT or SIGTERM, which ends it cleanly with exit status 0; with --once it ends when the end "
+            "that the log had at the start is reached.\n\n"
+            "The index is made when there is none; it remembers its log and refuses another one. One "
+            "process at a time may materialize an index; queries may run meanwhile. A record that cannot be "
+            "applied goes to the quarantine and stops nothing.\n\n"
+            "At the start, and whenever the connection to the log was lost, the last record that was applied "
+            "is read again and compared. When the log has lost records that were never applied, or was "
+            "recreated or truncated, the partition stops there, with the offsets and the ways out; the other "
+            "partitions go on, and the exit status is 4. --accept-gap goes on all the same, and the index "
+            "records the gap for ever: `provmat stats` and `provmat verify` show it.",
+        .options = {{"once", 0, PM_OPTION_FLAG, false, NULL, NULL, "end at the end that the log had at the start"},
+                    {"accept-gap", 0, PM_OPTION_RANGE, true, "PARTITION:FROM-TO", NULL,
+                     "go on without these offsets, which the log has lost; repeatable"}},
         .examples = {{"up to now", "provmat materialize --once"},
+                     {"go on behind records that retention deleted", "provmat materialize --once --accept-gap 0:40-59"},
                      {"follow a topic", "provmat materialize --log kafka://localhost:9092/provenance"}},
         .run = pm_cmd_materialize,
     },
@@ -195,8 +205,11 @@ const struct pm_command pm_commands[] = {
         .name = "stats",
         .summary = "the index in numbers: events, results, jobs, lag",
         .takes = PM_TAKES_ROWS | PM_TAKES_FRESH,
-        .description = "Prints one object: counts, the ratio of reuse, and how far each partition has been applied. "
-                       "end and lag are null when the log cannot be reached.",
+        .description =
+            "Prints one object: counts, the ratio of reuse, and how far each partition has been applied. "
+            "end and lag are null when the log cannot be reached. gaps lists the offsets that the log lost before "
+            "they were applied (kind missing), or after (kind replaced: the log was recreated or "
+            "truncated); complete is as in the JSON of `provmat query`.",
         .examples = {{"everything", "provmat stats"},
                      {"the ratio alone", "provmat stats --format json | jq .reuse_ratio"}},
         .run = pm_cmd_stats,
@@ -221,7 +234,7 @@ const struct pm_command pm_commands[] = {
         .summary = "check the index against itself, or against the log",
         .takes = PM_TAKES_ROWS,
         .description = "Prints one row a view. The first difference of a view goes to stderr; the exit status is 1 "
-                       "when there is one.",
+                       "when there is one. Gaps that the index records are told on stderr.",
         .options = {{"against-log", 0, PM_OPTION_FLAG, false, NULL, NULL,
                      "also replay the log into a scratch index and compare"}},
         .examples = {{"the index alone", "provmat verify"},

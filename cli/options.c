@@ -166,6 +166,24 @@ static int parse_place(const struct pm_option *option, struct pm_given *given, s
     return PM_OK;
 }
 
+static int parse_range(const struct pm_option *option, struct pm_given *given, struct pm_error *err)
+{
+    const char *colon = strchr(given->value, ':'), *dash = colon ? strchr(colon, '-') : NULL;
+    uint64_t partition, from, to;
+    if (!dash || !pm_u64_parse(pm_slice(given->value, (size_t)(colon - given->value)), &partition) ||
+        !pm_u64_parse(pm_slice(colon + 1, (size_t)(dash - colon - 1)), &from) ||
+        !pm_u64_parse(pm_slice_cstr(dash + 1), &to) || from > to || to > INT64_MAX)
+        return pm_error_set(err, PM_EUSAGE, "--%s: \"%s\" is not PARTITION:FROM-TO, such as 0:40-59", option->name,
+                            given->value);
+    if (partition >= PM_LOG_PARTITIONS_MAX)
+        return pm_error_set(err, PM_EUSAGE, "--%s: partition %llu is above the limit of %d", option->name,
+                            (unsigned long long)partition, PM_LOG_PARTITIONS_MAX - 1);
+    given->partition = (int32_t)partition;
+    given->count = from;
+    given->last = to;
+    return PM_OK;
+}
+
 static int parse_value(struct pm_given *given, struct pm_error *err)
 {
     const struct pm_option *option = given->option;
@@ -185,6 +203,7 @@ static int parse_value(struct pm_given *given, struct pm_error *err)
         if (pm_time_parse(pm_slice_cstr(given->value), &given->time_us, err) == PM_OK) return PM_OK;
         return pm_error_wrap(err, PM_EUSAGE, "--%s", option->name);
     case PM_OPTION_PLACE: return parse_place(option, given, err);
+    case PM_OPTION_RANGE: return parse_range(option, given, err);
     case PM_OPTION_CHOICE: return parse_choice(option, given->value, err);
     }
     return PM_OK;

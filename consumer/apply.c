@@ -135,6 +135,10 @@ static int put_offsets(struct pm_application *a, struct pm_error *err)
         int rc = pm_kv_get(a->txn, a->w->tables.offsets, k, &value, err);
         if (rc == PM_OK && value.len == sizeof row) memcpy(&row, value.ptr, sizeof row);
         else if (rc != PM_OK && rc != PM_ENOTFOUND) return rc;
+        if (offset->anew) {
+            row = (struct pm_offset_row){.first = offset->first, .anchor_offset = -1, .anchor_timestamp_ms = -1};
+            row.next = offset->next;
+        }
         if (offset->next > row.next) row.next = offset->next; /* what is delivered again takes nothing back */
         if (offset->anchor_offset >= row.anchor_offset && offset->anchor_offset >= 0) {
             row.anchor_offset = offset->anchor_offset;
@@ -142,6 +146,41 @@ static int put_offsets(struct pm_application *a, struct pm_error *err)
             row.anchor_crc = offset->anchor_crc;
         }
         PM_TRY(pm_kv_put(a->txn, a->w->tables.offsets, k, pm_slice(&row, sizeof row), err));
+    }
+    return PM_OK;
+}
+
+/* A partition has one open gap at most: it goes before the next one comes. */
+static int drop_open_gap(struct pm_application *a, int32_t partition, struct pm_error *err)
+{
+    uint8_t first[12];
+    struct pm_slice key, value;
+    struct pm_kv_cursor *cursor;
+    struct pm_gap gap = {.partition = partition, .accepted = true};
+    PM_TRY(pm_kv_cursor_open(a->txn, a->w->tables.gaps, &cursor, err));
+    int rc = pm_kv_seek(cursor, pm_gap_key(partition, 0, first), &key, &value, err);
+    while (rc == PM_OK) {
+        rc = pm_gap_get(key, value, &gap, err);
+        if (rc != PM_OK || gap.partition != partition || !gap.accepted) break;
+        rc = pm_kv_next(cursor, &key, &value, err);
+    }
+    pm_kv_cursor_close(cursor);
+    if (rc == PM_ENOTFOUND || (rc == PM_OK && gap.partition != partition)) return PM_OK;
+    PM_TRY(rc);
+    return pm_kv_del(a->txn, a->w->tables.gaps, pm_gap_key(partition, gap.from, first), err);
+}
+
+static int put_gaps(struct pm_application *a, struct pm_error *err)
+{
+    for (size_t i = 0; i < a->batch->n_gaps; i++) {
+        const struct pm_batch_gap *put = &a->batch->gaps[i];
+        uint8_t key[12];
+        PM_TRY(drop_open_gap(a, put->gap.partition, err));
+        if (put->closed) continue;
+        struct pm_gap_row row = {
+            .to = put->gap.to, .kind = (uint8_t)put->gap.kind, .accepted = (uint8_t)put->gap.accepted};
+        PM_TRY(pm_kv_put(a->txn, a->w->tables.gaps, pm_gap_key(put->gap.partition, put->gap.from, key),
+                         pm_slice(&row, sizeof row), err));
     }
     return PM_OK;
 }
@@ -191,6 +230,7 @@ static int apply(struct pm_application *a, struct pm_error *err)
     PM_TRY(take_recovered(a, err));
     PM_TRY(PM_FAULT(apply_before_offsets, err));
     PM_TRY(put_offsets(a, err));
+    PM_TRY(put_gaps(a, err));
     PM_TRY(PM_FAULT(apply_before_state, err));
     w->state.events += a->batch->events;
     return pm_meta_state_put(a->txn, &w->tables, &w->state, err);

@@ -7,7 +7,7 @@
 
 void pm_batch_clear(struct pm_batch *batch)
 {
-    batch->n_ops = batch->n_offsets = batch->n_poison = batch->n_recovered = 0;
+    batch->n_ops = batch->n_offsets = batch->n_poison = batch->n_recovered = batch->n_gaps = 0;
     batch->records = batch->events = 0;
     batch->names.count = 0;
     pm_buf_clear(&batch->bytes);
@@ -19,6 +19,7 @@ void pm_batch_release(struct pm_batch *batch)
     free(batch->offsets);
     free(batch->poison);
     free(batch->recovered);
+    free(batch->gaps);
     pm_buf_release(&batch->bytes);
     pm_fresh_names_release(&batch->names);
     *batch = (struct pm_batch){0};
@@ -54,6 +55,15 @@ struct pm_batch_poison *pm_batch_poison(struct pm_batch *batch)
 {
     batch->poison = grow(batch->poison, batch->n_poison, &batch->poison_room, sizeof *batch->poison);
     return &batch->poison[batch->n_poison++];
+}
+
+void pm_batch_gap(struct pm_batch *batch, int32_t partition, const struct pm_gap *gap)
+{
+    batch->gaps = grow(batch->gaps, batch->n_gaps, &batch->gaps_room, sizeof *batch->gaps);
+    struct pm_batch_gap *row = &batch->gaps[batch->n_gaps++];
+    *row = (struct pm_batch_gap){.closed = !gap};
+    if (gap) row->gap = *gap;
+    row->gap.partition = partition;
 }
 
 void pm_batch_recovered(struct pm_batch *batch, int32_t partition, int64_t offset)

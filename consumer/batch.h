@@ -5,6 +5,7 @@
 #define PM_CONSUMER_BATCH_H
 
 #include "common/base/hash.h"
+#include "common/store/index.h"
 #include "consumer/names.h"
 
 enum pm_op_type {                                        /* below PM_OP_JOB: values of enum pm_event_type */
@@ -31,6 +32,7 @@ struct pm_batch_offset { /* where a partition stands after the batch */
     int64_t first, next;
     int64_t anchor_offset, anchor_timestamp_ms; /* -1: no record of this partition in the batch */
     uint32_t anchor_crc;
+    bool anew; /* what was the anchor before is none any more */
 };
 
 struct pm_batch_poison { /* a record for the quarantine */
@@ -45,6 +47,11 @@ struct pm_batch_place {
     int64_t offset;
 };
 
+struct pm_batch_gap {
+    struct pm_gap gap;
+    bool closed; /* the partition has no open gap (any more); only gap.partition counts */
+};
+
 struct pm_batch {
     struct pm_op *ops;
     size_t n_ops, ops_room;
@@ -56,6 +63,8 @@ struct pm_batch {
     size_t n_poison, poison_room;
     struct pm_batch_place *recovered; /* quarantined before, applied with this batch */
     size_t n_recovered, recovered_room;
+    struct pm_batch_gap *gaps;
+    size_t n_gaps, gaps_room;
     uint64_t records; /* of the log, in this batch */
     uint64_t events;  /* of them applied */
 };
@@ -65,6 +74,8 @@ void pm_batch_release(struct pm_batch *batch);
 struct pm_op *pm_batch_op(struct pm_batch *batch); /* a new one, zeroed; ends at the next call */
 struct pm_batch_offset *pm_batch_offset(struct pm_batch *batch, int32_t partition); /* found or new */
 struct pm_batch_poison *pm_batch_poison(struct pm_batch *batch);
+/* Puts the gap in place of the partition's open one, or (NULL) takes that away. */
+void pm_batch_gap(struct pm_batch *batch, int32_t partition, const struct pm_gap *gap);
 void pm_batch_recovered(struct pm_batch *batch, int32_t partition, int64_t offset);
 
 #endif

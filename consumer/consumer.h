@@ -10,6 +10,7 @@
 #include "common/store/index.h"
 
 #define PM_BACKUP_VIEWS_MAX 8
+#define PM_ACCEPTED_GAPS_MAX 64
 
 struct pm_progress {
     const char *phase;    /* "materialize", "replay", "verify" */
@@ -24,6 +25,10 @@ struct pm_consumer_options {
     const char *log_url;       /* NULL: the log that the index remembers */
     struct pm_log_options log; /* mode is ignored */
     struct pm_codec_options codec;
+    /* Open gaps that are within one of these (partition, from, to) are accepted: pm_materialize goes on behind them,
+     * and the index says so for ever. */
+    const struct pm_gap *accepted_gaps;
+    size_t n_accepted_gaps;
     size_t batch_events_max;           /* 0: 65,536 */
     const volatile sig_atomic_t *stop; /* set from a signal handler: ends cleanly after the batch; NULL: never */
     void (*progress)(void *arg, const struct pm_progress *progress); /* about 10 times a second; NULL: none */

@@ -128,8 +128,12 @@ int pm_rebuild(const struct pm_consumer_options *options, const char *view, int6
     if (old_exists) PM_TRY(pm_writer_lock(dir, &lock_fd, err)); /* no one may write to what is about to be replaced */
     int rc = pm_replay_log_url(options, dir, room, sizeof room, &with_url.log_url, err);
     if (rc == PM_OK) rc = pm_rebuild_remove(fresh, err);
-    struct pm_replay replay = {
-        .options = &with_url, .index_dir = fresh, .phase = "rebuild", .once = true, .until_us = until_us};
+    struct pm_replay replay = {.options = &with_url,
+                               .index_dir = fresh,
+                               .phase = "rebuild",
+                               .once = true,
+                               .old_dir = old_exists ? dir : NULL,
+                               .until_us = until_us};
     if (rc == PM_OK) rc = pm_replay(&replay, ret, err);
     if (rc == PM_OK && options->stop && *options->stop)
         rc = pm_error_set(err, PM_EINDEX, "the rebuild was interrupted; the index at %s is as it was", dir);

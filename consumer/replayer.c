@@ -15,6 +15,7 @@
 #include "common/base/check.h"
 #include "common/base/fault.h"
 #include "common/base/time.h"
+#include "consumer/gaps.h"
 #include "consumer/pipeline.h"
 #include "consumer/prepare.h"
 
@@ -25,11 +26,19 @@
 #define POLL_BUSY_MS 5               /* while the writer works anyway */
 #define PARTITIONS_EVERY_US 10000000 /* look for added partitions */
 #define PROGRESS_EVERY_US 100000
-#define RETRY_ONCE_MS 10000 /* how long --once waits for a registry that is away, when the log's options do not say */
+#define LOOK_AGAIN_US 1000000 /* after a break, while nothing comes */
+#define RETRY_ONCE_MS 10000   /* how long --once waits for a registry that is away, when the log's options do not say */
 
 struct partition {
     int64_t first, end, committed; /* committed: what the batches so far say */
+    struct pm_anchor anchor;       /* the last record that they took */
     bool reading, faulted;
+    bool checking;   /* the anchor is read again before anything else is taken */
+    bool sought;     /* anew, in the middle of a poll's records: the rest of them is not ours */
+    bool gap_open;   /* the index holds an open gap of it */
+    uint64_t breaks; /* of the log, when the anchor was last looked at */
+    int64_t looked_at;
+    int64_t checked_at; /* committed, when it was last sought again after a fault */
 };
 
 struct replayer {
@@ -47,6 +56,11 @@ struct replayer {
     int64_t partitions_at, progress_at, rate_at;
     uint64_t rate_records, start_done;
     double rate;
+    struct pm_arena arena;
+    struct pm_gap *gaps, *old_gaps; /* of the index as it was at the start; accepted ones of the index before */
+    size_t n_gaps, n_old_gaps;
+    uint64_t accepted_used; /* bit i: options->accepted_gaps[i] */
+    bool compacted;         /* the log forgets records anywhere, also the one at an anchor */
 };
 
 static bool stopped(const struct replayer *y) { return y->r->options->stop && *y->r->options->stop; }
@@ -74,23 +88,178 @@ static int64_t wanted_end(const struct replayer *y, int32_t partition, int64_t l
     return 0;
 }
 
-/* Where the index stands against what the log holds now: a gap or a log that is not the one we knew is never passed in
- * silence (I6). */
-static int check_place(struct replayer *y, int32_t partition, int64_t next, int64_t log_first, int64_t log_next,
-                       struct pm_error *err)
+/* ---- gaps: a log that is not as we left it is never passed in silence (I6) ---- */
+
+static int place_of(struct replayer *y, int32_t partition, struct pm_place_check *ret, struct pm_error *err)
 {
-    const char *dir = y->r->index_dir;
-    if (next < log_first)
-        return pm_error_set(err, PM_ELOG,
-                            "partition %d: offsets %lld..%lld are gone from the log (retention or deletion) and were "
-                            "never applied; what is left: provmat rebuild --index %s",
-                            partition, (long long)next, (long long)log_first - 1, dir);
-    if (next > log_next)
-        return pm_error_set(err, PM_ELOG,
-                            "partition %d: the index has applied all below offset %lld, but the log ends at %lld: it "
-                            "was recreated or truncated; make the index anew: provmat rebuild --index %s",
-                            partition, (long long)next, (long long)log_next, dir);
+    *ret = (struct pm_place_check){
+        .partition = partition, .next = y->partitions[partition].committed, .index_dir = y->r->index_dir};
+    return pm_log_offsets(y->log, partition, &ret->log_first, &ret->log_next, err);
+}
+
+/* The partition goes on behind what is missing, or anew where other records stand now: an event that was applied
+ * before changes nothing. */
+static int go_on(struct replayer *y, const struct pm_place_check *place, struct pm_gap *gap, struct pm_batch *batch,
+                 struct pm_error *err)
+{
+    struct partition *p = &y->partitions[place->partition];
+    char text[PM_GAP_TEXT_MAX];
+    gap->accepted = true;
+    pm_gap_describe(gap, text);
+    warn(y, text);
+    pm_batch_gap(batch, place->partition, gap);
+    if (gap->kind == PM_GAP_REPLACED) p->first = place->log_first;
+    p->committed = place->log_first;
+    p->anchor.offset = p->checked_at = -1;
+    p->checking = p->gap_open = false;
+    p->reading = true;
+    struct pm_batch_offset *offset = pm_batch_offset(batch, place->partition);
+    *offset = (struct pm_batch_offset){.partition = place->partition,
+                                       .first = p->first,
+                                       .next = p->committed,
+                                       .anchor_offset = -1,
+                                       .anchor_timestamp_ms = -1,
+                                       .anew = true};
+    p->sought = true;
+    return pm_log_seek(y->log, place->partition, p->committed, err);
+}
+
+/* Log and index have parted: the partition stops here, unless the user has said to go on. */
+static int parted(struct replayer *y, const struct pm_place_check *place, struct pm_gap *gap,
+                  const struct pm_error *why, struct pm_batch *batch, struct pm_error *err)
+{
+    const struct pm_consumer_options *o = y->r->options;
+    size_t used;
+    if (place->partition < y->n_partitions && pm_gap_is_accepted(gap, o->accepted_gaps, o->n_accepted_gaps, &used)) {
+        y->accepted_used |= 1ULL << used;
+        return go_on(y, place, gap, batch, err);
+    }
+    pm_batch_gap(batch, place->partition, gap);
+    set_fault(y, place->partition, why);
     return PM_OK;
+}
+
+/* All is well with the partition. */
+static void sound(struct replayer *y, int32_t partition, struct pm_batch *batch)
+{
+    struct partition *p = &y->partitions[partition];
+    p->checking = false;
+    if (p->gap_open) pm_batch_gap(batch, partition, NULL);
+    p->gap_open = false;
+}
+
+/* From the anchor when there is one: the record there is compared, then reading goes on. */
+static int seek_to_anchor(struct replayer *y, int32_t partition, int64_t log_first, struct pm_batch *batch,
+                          struct pm_error *err)
+{
+    struct partition *p = &y->partitions[partition];
+    p->checking = p->anchor.offset >= log_first;
+    if (!p->checking) sound(y, partition, batch);
+    p->sought = p->reading = true;
+    return pm_log_seek(y->log, partition, p->checking ? p->anchor.offset : p->committed, err);
+}
+
+/* `found` stands at the anchor or behind it; NULL: nothing does. */
+static int check_anchor(struct replayer *y, int32_t partition, const struct pm_log_record *found,
+                        struct pm_batch *batch, struct pm_error *err)
+{
+    struct partition *p = &y->partitions[partition];
+    struct pm_place_check place;
+    struct pm_gap gap;
+    struct pm_error why;
+    PM_TRY(place_of(y, partition, &place, err));
+    if (pm_gap_check(&place, &gap, &why) != PM_OK) return parted(y, &place, &gap, &why, batch, err);
+    if (pm_gap_check_anchor(&place, &p->anchor, found, &gap, &why) == PM_OK ||
+        (y->compacted && (!found || found->offset != p->anchor.offset))) {
+        sound(y, partition, batch);
+        return PM_OK;
+    }
+    PM_TRY(parted(y, &place, &gap, &why, batch, err));
+    /* What comes now is of no use: nothing is fetched but what is still to be written. */
+    return p->faulted ? pm_log_seek(y->log, partition, place.log_next, err) : PM_OK;
+}
+
+/* The log stopped delivering a partition. That is a gap with a name, or what was sought was cut off meanwhile. */
+static int take_fault(struct replayer *y, const struct pm_log_fault *fault, struct pm_batch *batch,
+                      struct pm_error *err)
+{
+    struct partition *p = &y->partitions[fault->partition];
+    struct pm_place_check place;
+    struct pm_gap gap;
+    struct pm_error why;
+    if (p->faulted) return PM_OK;
+    bool known = place_of(y, fault->partition, &place, &why) == PM_OK;
+    if (known && pm_gap_check(&place, &gap, &why) != PM_OK) return parted(y, &place, &gap, &why, batch, err);
+    if (known && p->checked_at != p->committed) {
+        p->checked_at = p->committed;
+        return seek_to_anchor(y, fault->partition, place.log_first, batch, err);
+    }
+    set_fault(y, fault->partition, &fault->error);
+    return PM_OK;
+}
+
+/* After a break, and before anything more is taken: whatever the log is now, it must hold what we took last. */
+static int look_again(struct replayer *y, const struct pm_log_batch *from, struct pm_batch *batch, struct pm_error *err)
+{
+    int64_t now = pm_time_monotonic_us();
+    for (int32_t i = 0; i < y->n_partitions; i++) {
+        struct partition *p = &y->partitions[i];
+        uint64_t breaks = pm_log_breaks(y->log, i);
+        if (breaks == p->breaks || (from->n_records == 0 && now - p->looked_at < LOOK_AGAIN_US)) continue;
+        p->breaks = breaks;
+        p->looked_at = now;
+        if (!p->reading || p->faulted || p->checking || p->anchor.offset < 0) continue;
+        PM_TRY(seek_to_anchor(y, i, 0, batch, err));
+    }
+    return PM_OK;
+}
+
+static void tell_unused(struct replayer *y)
+{
+    const struct pm_consumer_options *o = y->r->options;
+    for (size_t i = 0; i < o->n_accepted_gaps && !y->faulted; i++) {
+        const struct pm_gap *a = &o->accepted_gaps[i];
+        bool known = y->accepted_used >> i & 1;
+        for (size_t k = 0; k < y->n_gaps && !known; k++)
+            known = y->gaps[k].accepted && pm_gap_is_accepted(&y->gaps[k], a, 1, &(size_t){0});
+        if (known) continue;
+        char text[128];
+        snprintf(text, sizeof text, "partition %d has no gap within offsets %lld..%lld: nothing to accept",
+                 a->partition, (long long)a->from, (long long)a->to);
+        warn(y, text);
+    }
+}
+
+/* ---- starting ---- */
+
+/* What an index before this one knew to be missing, and what the log still does not hold. */
+static void take_over_gaps(struct replayer *y, int32_t partition, int64_t log_first, struct pm_batch *batch)
+{
+    for (size_t i = 0; i < y->n_old_gaps; i++) {
+        struct pm_gap gap = y->old_gaps[i];
+        if (gap.partition != partition || !gap.accepted || gap.kind != PM_GAP_MISSING || gap.from >= log_first)
+            continue;
+        if (gap.to >= log_first) gap.to = log_first - 1;
+        pm_batch_gap(batch, partition, &gap);
+    }
+}
+
+/* A replay to given ends must have the same beginning, else it compares nothing. */
+static bool can_compare(struct replayer *y, int32_t partition, int64_t log_first, int64_t log_next)
+{
+    struct pm_error why;
+    for (size_t i = 0; i < y->r->n_ends; i++) {
+        const struct pm_replay_end *end = &y->r->ends[i];
+        if (end->partition != partition || (end->first >= log_first && end->next <= log_next)) continue;
+        pm_error_set(&why, PM_ELOG,
+                     "partition %d: offsets %lld..%lld were applied, but the log holds %lld..%lld: there is nothing to "
+                     "compare with",
+                     partition, (long long)end->first, (long long)end->next - 1, (long long)log_first,
+                     (long long)log_next - 1);
+        set_fault(y, partition, &why);
+        return false;
+    }
+    return true;
 }
 
 static int start_partition(struct replayer *y, int32_t partition, struct pm_batch *batch, struct pm_error *err)
@@ -104,26 +273,46 @@ static int start_partition(struct replayer *y, int32_t partition, struct pm_batc
     p->first = found ? row.first : log_first;
     p->committed = found ? row.next : log_first;
     p->end = wanted_end(y, partition, log_next);
+    p->checked_at = -1;
+    p->breaks = pm_log_breaks(y->log, partition);
+    p->anchor = (struct pm_anchor){.offset = -1};
+    if (found) p->anchor = (struct pm_anchor){row.anchor_offset, row.anchor_timestamp_ms, row.anchor_crc};
+    for (size_t i = 0; i < y->n_gaps; i++)
+        if (y->gaps[i].partition == partition && !y->gaps[i].accepted) p->gap_open = true;
+    if (!can_compare(y, partition, log_first, log_next)) return PM_OK;
+    struct pm_place_check place = {partition, p->committed, log_first, log_next, y->r->index_dir};
+    struct pm_gap gap;
     struct pm_error why;
-    if (check_place(y, partition, p->committed, log_first, log_next, &why) != PM_OK) {
-        set_fault(y, partition, &why);
-        return PM_OK;
-    }
-    if (y->r->ends && p->end > log_next) {
-        pm_error_set(&why, PM_ELOG,
-                     "partition %d: the index has applied all below offset %lld, but the log ends at %lld: it was "
-                     "recreated or truncated",
-                     partition, (long long)p->end, (long long)log_next);
-        set_fault(y, partition, &why);
-        return PM_OK;
-    }
+    if (pm_gap_check(&place, &gap, &why) != PM_OK) return parted(y, &place, &gap, &why, batch, err);
     if (!found) {
         struct pm_batch_offset *offset = pm_batch_offset(batch, partition);
         offset->first = p->first;
         offset->next = p->committed;
+        take_over_gaps(y, partition, log_first, batch);
     }
-    p->reading = true;
-    return pm_log_seek(y->log, partition, p->committed, err);
+    return seek_to_anchor(y, partition, log_first, batch, err);
+}
+
+/* What the index knows of its partitions and gaps. */
+static int read_index(struct replayer *y, int32_t n_partitions, struct pm_batch *batch, struct pm_error *err)
+{
+    struct pm_snapshot *snap;
+    struct pm_applied *applied = NULL;
+    size_t n = 0;
+    PM_TRY(pm_snapshot_of(y->writer->kv, &snap, err));
+    int rc = pm_snapshot_gaps(snap, &y->arena, &y->gaps, &y->n_gaps, err);
+    if (rc == PM_OK) rc = pm_snapshot_applied(snap, &y->arena, &applied, &n, err);
+    pm_snapshot_close(snap);
+    for (size_t i = 0; i < n && rc == PM_OK; i++) {
+        struct pm_place_check place = {.partition = applied[i].partition, .next = applied[i].next};
+        struct pm_gap gap;
+        struct pm_error why;
+        if (place.partition < n_partitions || applied[i].next == applied[i].first) continue;
+        place.index_dir = y->r->index_dir;
+        pm_gap_no_partition(&place, n_partitions, &gap, &why);
+        rc = parted(y, &place, &gap, &why, batch, err);
+    }
+    return rc;
 }
 
 /* At the start, and now and then for partitions that were added. */
@@ -142,13 +331,13 @@ static int look_for_partitions(struct replayer *y, struct pm_error *err)
     struct pm_batch *batch, first = {0};
     if (y->pipeline) PM_TRY(pm_pipeline_take(y->pipeline, &batch, err));
     else batch = &first;
-    int rc = PM_OK;
+    int rc = y->pipeline ? PM_OK : read_index(y, n, batch, err);
     for (int32_t i = before; i < n && rc == PM_OK; i++) {
         rc = start_partition(y, i, batch, err);
         if (rc != PM_OK) y->n_partitions = i; /* the next look tries it again */
     }
     if (y->pipeline) pm_pipeline_give(y->pipeline, batch);
-    else if (rc == PM_OK && first.n_offsets) rc = pm_apply(y->writer, &first, 0, err);
+    else if (rc == PM_OK && (first.n_offsets || first.n_gaps)) rc = pm_apply(y->writer, &first, 0, err);
     pm_batch_release(&first);
     return rc;
 }
@@ -157,7 +346,7 @@ static bool all_ended(const struct replayer *y)
 {
     for (int32_t i = 0; i < y->n_partitions; i++) {
         const struct partition *p = &y->partitions[i];
-        if (p->reading && !p->faulted && pm_log_position(y->log, i) < p->end) return false;
+        if (p->reading && !p->faulted && (p->checking || pm_log_position(y->log, i) < p->end)) return false;
     }
     return true;
 }
@@ -217,18 +406,41 @@ static int prepare_patiently(struct replayer *y, const struct pm_log_record *rec
 }
 
 /* Offsets that nobody receives (markers, compacted records) are passed by the position alone. */
-static void take_positions(struct replayer *y, struct pm_batch *batch)
+static int take_positions(struct replayer *y, struct pm_batch *batch, struct pm_error *err)
 {
     for (int32_t i = 0; i < y->n_partitions; i++) {
         struct partition *p = &y->partitions[i];
         if (!p->reading || p->faulted) continue;
         int64_t position = pm_log_position(y->log, i);
-        if (position <= p->committed) continue;
+        if (p->checking && position > p->anchor.offset) PM_TRY(check_anchor(y, i, NULL, batch, err));
+        if (p->checking || p->faulted || p->sought || position <= p->committed) continue;
         struct pm_batch_offset *offset = pm_batch_offset(batch, i);
         offset->first = p->first;
         if (position > offset->next) offset->next = position; /* it steps back when a record is delivered again */
         p->committed = offset->next;
     }
+    return PM_OK;
+}
+
+static void take_place(struct replayer *y, const struct pm_log_record *record, struct pm_batch *batch)
+{
+    pm_prepare_place(record, batch);
+    const struct pm_batch_offset *offset = pm_batch_offset(batch, record->partition);
+    y->partitions[record->partition].anchor = (struct pm_anchor){offset->anchor_offset, offset->anchor_timestamp_ms,
+                                                                 offset->anchor_crc};
+}
+
+/* Whether the record is one to apply. */
+static int is_ours(struct replayer *y, const struct pm_log_record *record, struct pm_batch *batch, bool *ret,
+                   struct pm_error *err)
+{
+    struct partition *p = &y->partitions[record->partition];
+    *ret = false;
+    if (p->checking && record->offset >= p->anchor.offset)
+        PM_TRY(check_anchor(y, record->partition, record, batch, err));
+    *ret = !p->checking && !p->faulted && !p->sought && record->offset >= p->committed &&
+           !(y->r->ends && record->offset >= p->end);
+    return PM_OK;
 }
 
 static int take_records(struct replayer *y, struct pm_log_batch *from, struct pm_batch *batch, struct pm_error *err)
@@ -237,22 +449,27 @@ static int take_records(struct replayer *y, struct pm_log_batch *from, struct pm
     int rc = PM_OK;
     for (size_t i = 0; i < from->n_records && rc == PM_OK; i++) {
         const struct pm_log_record *record = &from->records[i];
-        if (y->r->ends && record->offset >= y->partitions[record->partition].end) continue;
+        bool ours;
+        if ((rc = is_ours(y, record, batch, &ours, err)) != PM_OK || !ours) continue;
         if (last && (last->partition != record->partition || last->offset >= record->offset))
-            pm_prepare_place(last, batch);
+            take_place(y, last, batch);
         rc = prepare_patiently(y, record, batch, err);
         if (rc != PM_OK)
             pm_error_wrap(err, rc, "partition %d offset %lld", record->partition, (long long)record->offset);
         else last = record;
     }
-    if (last) pm_prepare_place(last, batch);
+    if (last) take_place(y, last, batch);
     PM_TRY(rc);
+    PM_TRY(take_positions(y, batch, err));
     for (size_t i = 0; i < from->n_faults; i++) {
-        set_fault(y, from->faults[i].partition, &from->faults[i].error);
-        if (from->faults[i].partition < 0) {
-            if (err) *err = from->faults[i].error;
-            return from->faults[i].error.code;
+        const struct pm_log_fault *fault = &from->faults[i];
+        if (fault->partition >= 0 && fault->partition < y->n_partitions) {
+            PM_TRY(take_fault(y, fault, batch, err));
+            continue;
         }
+        set_fault(y, fault->partition, &fault->error);
+        if (err) *err = fault->error;
+        return fault->error.code;
     }
     return PM_OK;
 }
@@ -265,6 +482,7 @@ static int fill(struct replayer *y, struct pm_batch *batch, struct pm_error *err
     while (batch->n_ops + batch->n_poison < ops_max && batch->bytes.len < BATCH_BYTES_MAX && !stopped(y)) {
         bool empty = batch->records == 0 && batch->n_offsets == 0, busy = pm_pipeline_busy(y->pipeline);
         if (y->r->once && all_ended(y)) break;
+        for (int32_t i = 0; i < y->n_partitions; i++) y->partitions[i].sought = false;
         struct pm_log_batch from;
         PM_TRY(pm_log_poll(y->log, ops_max - batch->n_ops - batch->n_poison, POLL_BYTES_MAX,
                            empty  ? POLL_IDLE_MS
@@ -272,9 +490,9 @@ static int fill(struct replayer *y, struct pm_batch *batch, struct pm_error *err
                                   : 0,
                            &from, err));
         size_t got = from.n_records;
-        int rc = take_records(y, &from, batch, err);
+        int rc = look_again(y, &from, batch, err);
+        if (rc == PM_OK) rc = take_records(y, &from, batch, err);
         pm_log_batch_release(&from);
-        if (rc == PM_OK) take_positions(y, batch);
         progress(y, false);
         PM_TRY(rc);
         if (got == 0 && (empty || !busy)) break;
@@ -303,6 +521,7 @@ static int follow(struct replayer *y, struct pm_error *err)
             }
         }
     }
+    tell_unused(y);
     return pm_pipeline_drain(y->pipeline, err);
 }
 
@@ -329,6 +548,47 @@ int pm_replay_log_url(const struct pm_consumer_options *options, const char *dir
     return PM_OK;
 }
 
+/* The accepted gaps of the index that this one will replace, when it is of the same log. */
+static int read_old_gaps(struct replayer *y, struct pm_error *err)
+{
+    struct pm_index *index;
+    struct pm_snapshot *snap;
+    struct pm_index_info info;
+    if (!y->r->old_dir || pm_index_open(y->r->old_dir, &index, NULL) != PM_OK) return PM_OK; /* none that can be read */
+    int rc = pm_snapshot_open(index, &snap, err);
+    if (rc == PM_OK) {
+        rc = pm_snapshot_info(snap, &info, err);
+        if (rc == PM_OK && strcmp(info.log_identity, pm_log_identity(y->log)) == 0)
+            rc = pm_snapshot_gaps(snap, &y->arena, &y->old_gaps, &y->n_old_gaps, err);
+        pm_snapshot_close(snap);
+    }
+    pm_index_close(index);
+    return rc;
+}
+
+static void take_setting(void *arg, const char *name, const char *value, const char *warning)
+{
+    static const char *const forgetful[] = {"cleanup.policy", "retention.ms", "retention.bytes"};
+    struct replayer *y = arg;
+    char text[512];
+    if (strcmp(name, "cleanup.policy") == 0 && value && strstr(value, "compact")) y->compacted = true;
+    for (size_t i = 0; i < sizeof forgetful / sizeof *forgetful; i++) {
+        if (!warning || strcmp(name, forgetful[i]) != 0) continue;
+        snprintf(text, sizeof text, "warning: %s=%s: %s", name, value ? value : "", warning);
+        warn(y, text);
+    }
+}
+
+/* A log that forgets is warned of at every start: later nobody can bring its records back. */
+static void read_settings(struct replayer *y)
+{
+    struct pm_error why;
+    char text[PM_ERROR_TEXT_MAX + 64];
+    if (pm_log_settings(y->log, take_setting, y, &why) == PM_OK) return;
+    snprintf(text, sizeof text, "warning: whether the log forgets records is not known: %s", why.text);
+    warn(y, text);
+}
+
 static int open_all(struct replayer *y, struct pm_error *err)
 {
     const struct pm_consumer_options *o = y->r->options;
@@ -351,6 +611,8 @@ static int open_all(struct replayer *y, struct pm_error *err)
         pm_writer_open(y->r->index_dir, pm_log_url(y->log), pm_log_identity(y->log), y->r->until_us, &y->writer, err));
     y->prepare = (struct pm_prepare){.codec = y->codec, .until_us = y->r->until_us};
     PM_TRY(pm_writer_names(y->writer, &y->prepare.names, err));
+    PM_TRY(read_old_gaps(y, err));
+    if (!from) read_settings(y);
     PM_TRY(look_for_partitions(y, err));
     y->rate_at = pm_time_monotonic_us();
     return pm_pipeline_open(y->writer, !y->r->once, &y->pipeline, err);
@@ -371,6 +633,7 @@ int pm_replay(const struct pm_replay *replay, struct pm_consumer_result *ret, st
     pm_codec_close(y.codec);
     pm_log_close(y.log);
     free(y.partitions);
+    pm_arena_release(&y.arena);
     PM_TRY(rc);
     *ret = y.result;
     if (y.faulted) {

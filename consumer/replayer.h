@@ -8,7 +8,7 @@
 
 struct pm_replay_end { /* stop a partition here */
     int32_t partition;
-    int64_t next;
+    int64_t first, next; /* it must still begin at `first` or below */
 };
 
 struct pm_replay {
@@ -19,6 +19,7 @@ struct pm_replay {
     const struct pm_replay_end *ends; /* or at these (then also once); NULL: none */
     size_t n_ends;
     int64_t until_us;
+    const char *old_dir;                   /* an index whose accepted gaps are taken over; NULL: none */
     const struct pm_index_info *made_from; /* the log must be the one that this index remembers; NULL: any */
 };
 

@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/base/varint.h"
 #include "common/store/job.h"
+#include "consumer/gaps.h"
 #include "consumer/rebuild.h"
 #include "consumer/replayer.h"
 #include "consumer/views/views.h"
@@ -267,7 +268,8 @@ static int replay_beside(const struct pm_consumer_options *options, struct pm_sn
     size_t n;
     PM_TRY(pm_snapshot_applied(snap, &arena, &applied, &n, err));
     struct pm_replay_end *ends = pm_arena_alloc(&arena, (n + 1) * sizeof *ends);
-    for (size_t i = 0; i < n; i++) ends[i] = (struct pm_replay_end){applied[i].partition, applied[i].next};
+    for (size_t i = 0; i < n; i++)
+        ends[i] = (struct pm_replay_end){applied[i].partition, applied[i].first, applied[i].next};
     struct pm_index_info info;
     PM_TRY(pm_snapshot_info(snap, &info, err));
     struct pm_consumer_options with_url = *options;
@@ -286,6 +288,20 @@ static int replay_beside(const struct pm_consumer_options *options, struct pm_sn
     return pm_snapshot_of(ret->kv, &ret->snap, err);
 }
 
+static int tell_gaps(const struct pm_consumer_options *options, struct pm_snapshot *snap, struct pm_error *err)
+{
+    PM_CLEANUP(pm_arena_release) struct pm_arena arena = {0};
+    struct pm_gap *gaps;
+    size_t n;
+    char text[PM_GAP_TEXT_MAX];
+    PM_TRY(pm_snapshot_gaps(snap, &arena, &gaps, &n, err));
+    for (size_t i = 0; i < n && options->warn; i++) {
+        pm_gap_describe(&gaps[i], text);
+        options->warn(options->arg, text);
+    }
+    return PM_OK;
+}
+
 int pm_verify(const struct pm_consumer_options *options, bool against_log,
               void (*each)(void *arg, const struct pm_verify_row *row), void *arg, struct pm_error *err)
 {
@@ -295,6 +311,7 @@ int pm_verify(const struct pm_consumer_options *options, bool against_log,
     snprintf(fresh.dir, sizeof fresh.dir, "%s.verify-%ld", options->index_dir, (long)getpid());
     int rc = pm_index_open(options->index_dir, &index, err);
     if (rc == PM_OK) rc = pm_snapshot_open(index, &snap, err);
+    if (rc == PM_OK) rc = tell_gaps(options, snap, err);
     if (rc == PM_OK && against_log) rc = replay_beside(options, snap, &fresh, err);
     if (rc == PM_OK) rc = verify_views(snap, fresh.snap, each, arg, err);
     pm_snapshot_close(fresh.snap);

@@ -109,6 +109,42 @@ static int read_partitions(struct pm_reading *reading, const struct ends *ends, 
     return PM_OK;
 }
 
+static bool has_open_gap(const struct pm_reading *reading, int32_t partition)
+{
+    for (size_t i = 0; i < reading->n_gaps; i++)
+        if (reading->gaps[i].partition == partition && !reading->gaps[i].accepted) return true;
+    return false;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct pm_gap *x = a, *y = b;
+    if (x->partition != y->partition) return x->partition > y->partition ? 1 : -1;
+    return (x->from > y->from) - (x->from < y->from);
+}
+
+/* The gaps that the index records, and those that no materializer has met yet. */
+static int read_gaps(struct pm_reading *reading, const struct ends *ends, struct pm_error *err)
+{
+    struct pm_gap *recorded;
+    size_t n;
+    PM_TRY(pm_snapshot_gaps(reading->snap, &reading->arena, &recorded, &n, err));
+    reading->gaps = pm_arena_alloc(&reading->arena, (n + reading->n_partitions + 1) * sizeof *recorded);
+    for (size_t i = 0; i < n; i++) reading->gaps[i] = recorded[i];
+    reading->n_gaps = n;
+    for (size_t i = 0; ends && i < reading->n_partitions; i++) {
+        const struct pm_partition *row = &reading->partitions[i];
+        bool there = row->partition < ends->count;
+        int64_t first = there ? ends->first[row->partition] : 0, next = there ? ends->next[row->partition] : 0;
+        if (!row->in_index || has_open_gap(reading, row->partition)) continue;
+        struct pm_gap gap = {.partition = row->partition, .from = row->next, .to = first - 1};
+        if (row->next > next) gap.kind = PM_GAP_REPLACED, gap.from = next, gap.to = row->next - 1;
+        if (gap.from <= gap.to) reading->gaps[reading->n_gaps++] = gap;
+    }
+    qsort(reading->gaps, reading->n_gaps, sizeof *reading->gaps, by_place);
+    return PM_OK;
+}
+
 static int open_snapshot(struct pm_reading *reading, struct pm_error *err)
 {
     PM_TRY(pm_snapshot_open(reading->index, &reading->snap, err));
@@ -184,6 +220,7 @@ static int open_reading(const struct pm_query *question, enum pm_reading_asks as
         PM_TRY(open_snapshot(reading, err));
     }
     PM_TRY(read_partitions(reading, known ? &ends : NULL, err));
+    PM_TRY(read_gaps(reading, known ? &ends : NULL, err));
     PM_TRY(check_at_least(reading, question, err));
     return check_max_lag(reading, question, err);
 }
@@ -211,9 +248,12 @@ void pm_reading_close(struct pm_reading *reading)
 }
 
 /* ---- printing ---- */
-/* An index that left events out on purpose never is complete: what is absent may only have been left out. */
-static const char *completeness(const struct pm_reading *reading)
+/* An index that left events out on purpose never is complete: what is absent may only have been left out. Neither is
+ * one that lacks what the log has lost; what it has beyond the log takes nothing away once that was accepted. */
+const char *pm_reading_complete(const struct pm_reading *reading)
 {
+    for (size_t i = 0; i < reading->n_gaps; i++)
+        if (!reading->gaps[i].accepted || reading->gaps[i].kind == PM_GAP_MISSING) return "no";
     if (!reading->reached) return "unknown";
     return reading->lag == 0 && reading->info.until_us == INT64_MAX ? "yes" : "no";
 }
@@ -228,12 +268,18 @@ static void wrap_text(const struct pm_reading *reading, struct pm_buf *out)
         pm_buf_printf(out, "%s\"%d\":%lld", first ? "" : ",", row->partition, (long long)row->next);
         first = false;
     }
-    pm_buf_printf(out, "},\"complete\":\"%s\"", completeness(reading));
+    pm_buf_printf(out, "},\"complete\":\"%s\"", pm_reading_complete(reading));
     if (reading->info.until_us != INT64_MAX) {
         char text[PM_TIME_TEXT_SIZE];
         pm_buf_printf(out, ",\"until\":\"%.*s\"", (int)pm_time_format(reading->info.until_us, text), text);
     }
-    pm_buf_cstr(out, "}");
+    for (size_t i = 0; i < reading->n_gaps; i++) {
+        const struct pm_gap *gap = &reading->gaps[i];
+        pm_buf_printf(out, "%s{\"partition\":%d,\"from\":%lld,\"to\":%lld,\"kind\":\"%s\",\"accepted\":%s}",
+                      i ? "," : ",\"gaps\":[", gap->partition, (long long)gap->from, (long long)gap->to,
+                      pm_gap_kind_name(gap->kind), gap->accepted ? "true" : "false");
+    }
+    pm_buf_cstr(out, reading->n_gaps ? "]}" : "}");
     pm_buf_byte(out, 0);
 }
 

@@ -19,6 +19,8 @@ struct pm_reading {
     struct pm_index_info info;
     struct pm_partition *partitions; /* by number */
     size_t n_partitions;
+    struct pm_gap *gaps; /* by partition; what the index records, and what the log showed when it was asked */
+    size_t n_gaps;
     bool reached; /* the log was asked, is the one the index was made from, and every `end` is known */
     uint64_t lag; /* records, when reached */
 };
@@ -31,6 +33,9 @@ enum pm_reading_asks { PM_ASK_IF_NEEDED, PM_ASK_ALWAYS }; /* the log, for its en
 int pm_reading_open(const struct pm_query *question, enum pm_reading_asks asks, struct pm_reading *ret,
                     struct pm_error *err) PM_MUST_CHECK;
 void pm_reading_close(struct pm_reading *reading); /* a zeroed one is fine */
+
+/* "yes", "no" or "unknown": whether the index has everything that the log had. */
+const char *pm_reading_complete(const struct pm_reading *reading);
 
 /* Closes the snapshot, then prints the rows; JSON documents with "index" beside them when `wrapped`. PM_ENOTFOUND
  * without a text when there are no rows. */

@@ -7,6 +7,11 @@ static const struct pm_column partition_fields[] = {
     {.name = "applied", .type = PM_COLUMN_INT},   {.name = "end", .type = PM_COLUMN_INT},
     {.name = "lag", .type = PM_COLUMN_INT},       {0},
 };
+static const struct pm_column gap_fields[] = {
+    {.name = "partition", .type = PM_COLUMN_INT}, {.name = "from", .type = PM_COLUMN_INT},
+    {.name = "to", .type = PM_COLUMN_INT},        {.name = "kind", .type = PM_COLUMN_TEXT},
+    {.name = "accepted", .type = PM_COLUMN_BOOL}, {0},
+};
 static const struct pm_column view_fields[] = {
     {.name = "name", .type = PM_COLUMN_TEXT},
     {.name = "version", .type = PM_COLUMN_INT},
@@ -32,6 +37,8 @@ static const struct pm_column columns[] = {
     {.name = "partitions", .type = PM_COLUMN_LIST, .fields = partition_fields},
     {.name = "views", .type = PM_COLUMN_LIST, .fields = view_fields},
     {.name = "until", .type = PM_COLUMN_TIME}, /* rebuild --until: later events were left out */
+    {.name = "complete", .type = PM_COLUMN_TEXT},
+    {.name = "gaps", .type = PM_COLUMN_LIST, .fields = gap_fields},
 };
 
 static void partition_cells(struct pm_rows *rows, const struct pm_reading *reading)
@@ -49,6 +56,20 @@ static void partition_cells(struct pm_rows *rows, const struct pm_reading *readi
             pm_row_null(rows);
             pm_row_null(rows);
         }
+    }
+    pm_row_list_end(rows);
+}
+
+static void gap_cells(struct pm_rows *rows, const struct pm_reading *reading)
+{
+    pm_row_list_begin(rows);
+    for (size_t i = 0; i < reading->n_gaps; i++) {
+        const struct pm_gap *gap = &reading->gaps[i];
+        pm_row_int(rows, gap->partition);
+        pm_row_int(rows, gap->from);
+        pm_row_int(rows, gap->to);
+        pm_row_cstr(rows, pm_gap_kind_name(gap->kind));
+        pm_row_bool(rows, gap->accepted);
     }
     pm_row_list_end(rows);
 }
@@ -89,6 +110,8 @@ static int add_stats(struct pm_rows *rows, struct pm_reading *reading, struct pm
     partition_cells(rows, reading);
     PM_TRY(view_cells(rows, reading, err));
     pm_row_time_if(rows, info->until_us != INT64_MAX, info->until_us);
+    pm_row_cstr(rows, pm_reading_complete(reading));
+    gap_cells(rows, reading);
     return pm_row_end(rows, err);
 }
 

@@ -130,6 +130,19 @@ def memlog(tmp_path_factory):
     return run
 
 
+@pytest.fixture(scope="session")
+def topic(tmp_path_factory):
+    """Does to a topic what happens behind provmat's back: topic("delete", url), topic("trim", url, 0, 40) ... (tests/tools/topic.c)."""
+    tool = build_tool("topic", tmp_path_factory.mktemp("tools"))
+
+    def act(*arguments, values=()):
+        done = subprocess.run([tool, *map(str, arguments)], input="".join(value + "\n" for value in values), capture_output=True, text=True,
+                              check=False)
+        assert done.returncode == 0, done.stderr
+
+    return act
+
+
 class KvPut:
     def __init__(self, tool):
         self.tool = tool

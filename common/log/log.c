@@ -118,6 +118,11 @@ int pm_log_poll(struct pm_log *log, size_t n_max, size_t bytes_max, int timeout_
 
 int64_t pm_log_position(const struct pm_log *log, int32_t partition) { return log->ops->position(log, partition); }
 
+uint64_t pm_log_breaks(const struct pm_log *log, int32_t partition)
+{
+    return log->ops->breaks ? log->ops->breaks(log, partition) : 0;
+}
+
 const char *pm_log_identity(const struct pm_log *log) { return log->identity; }
 const char *pm_log_url(const struct pm_log *log) { return log->url; }
 

@@ -102,6 +102,11 @@ void pm_log_batch_release(struct pm_log_batch *batch);
  * sought. */
 int64_t pm_log_position(const struct pm_log *log, int32_t partition);
 
+/* How often the log may have become another one behind the handle, as this partition saw it: a connection was lost, the
+ * topic was said to be gone, records came after a pause in which it could have been made anew. When the number grew
+ * with a poll, a reader reads again what it took last before it takes what the poll gave. Local and memory: 0. */
+uint64_t pm_log_breaks(const struct pm_log *log, int32_t partition);
+
 /* ---- about ---- */
 /* What tells this log from any other: "local:UUID" or "kafka:CLUSTER_ID/TOPIC". Ends with the handle. */
 const char *pm_log_identity(const struct pm_log *log);

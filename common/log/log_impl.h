@@ -24,6 +24,7 @@ struct pm_log_ops {
     int (*poll)(struct pm_log *log, size_t n_max, size_t bytes_max, int timeout_ms, struct pm_log_batch *ret,
                 struct pm_error *err);
     int64_t (*position)(const struct pm_log *log, int32_t partition);
+    uint64_t (*breaks)(const struct pm_log *log, int32_t partition); /* NULL: none, ever */
     int (*settings)(struct pm_log *log,
                     void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
                     struct pm_error *err);

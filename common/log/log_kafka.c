@@ -33,10 +33,13 @@
 #define APPENDS_A_POLL 256     /* delivery reports are served this often */
 #define WAKE_ASK_MS 1000       /* one question of the waker waits this long at most */
 #define VERIFY_MS 3000         /* is the topic really gone? */
+#define PAUSE_MS 400           /* the library stays away for 500 ms from a topic that was gone, and says nothing */
 #define SILENCE_MS_LEAST 30000 /* a killed broker is back after some 10 s on a busy machine */
 
 struct kafka_partition {
     int64_t position; /* the next offset that poll delivers; -1: unsought */
+    int64_t heard_ms; /* when it was sought or a message came last */
+    uint64_t breaks;  /* pauses that were long enough for the topic to be made anew */
     bool assigned, delivering, at_end;
 };
 
@@ -60,6 +63,8 @@ struct kafka_log {
     int32_t n_partitions;
     rd_kafka_message_t *stash[STASH_MAX];
     size_t stash_at, stash_n;
+    int64_t stash_ms; /* when it was filled */
+    uint64_t breaks;
     bool gone; /* the whole log is faulted */
     struct pm_kafka_waker waker;
 
@@ -145,6 +150,7 @@ static void error_cb(rd_kafka_t *rk, int code, const char *text, void *opaque)
         snprintf(log->fatal, sizeof log->fatal, "%s: %s", rd_kafka_err2str(e), fatal);
     }
     if (is_no_topic(e)) log->topic_suspect = true;
+    if (is_no_topic(e) || is_away(e)) log->breaks++;
     if (e == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) log->lost = true;
     if (e == RD_KAFKA_RESP_ERR__AUTHENTICATION) log->refused = true;
     if (e != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !log->reason[0])
@@ -553,6 +559,13 @@ static int64_t kafka_position(const struct pm_log *base, int32_t partition)
     return partition >= 0 && partition < log->n_partitions ? log->partitions[partition].position : -1;
 }
 
+static uint64_t kafka_breaks(const struct pm_log *base, int32_t partition)
+{
+    const struct kafka_log *log = self(base);
+    bool known = partition >= 0 && partition < log->n_partitions;
+    return log->breaks + (known ? log->partitions[partition].breaks : 0);
+}
+
 static int make_room(struct kafka_log *log, int32_t partition, struct pm_error *err)
 {
     if (partition >= 0 && partition < log->n_partitions) return PM_OK;
@@ -611,7 +624,11 @@ static int kafka_seek(struct pm_log *base, int32_t partition, int64_t offset, st
         rd_kafka_error_destroy(e);
         return rc;
     }
-    log->partitions[partition] = (struct kafka_partition){.position = offset, .assigned = true, .delivering = true};
+    log->partitions[partition] = (struct kafka_partition){.position = offset,
+                                                          .heard_ms = now_ms(),
+                                                          .breaks = log->partitions[partition].breaks,
+                                                          .assigned = true,
+                                                          .delivering = true};
     log->gone = false;
     pm_kafka_waker_set(&log->waker, partition, true);
     return PM_OK;
@@ -688,6 +705,8 @@ static bool take(struct kafka_log *log, struct kafka_batch *batch)
         partition_fault(log, batch, message);
     } else if (p && message->offset >= p->position) { /* what is below was delivered already */
         p->position = message->offset + 1;
+        if (log->stash_ms - p->heard_ms > PAUSE_MS) p->breaks++;
+        p->heard_ms = log->stash_ms;
         if (p->at_end) {
             p->at_end = false;
             pm_kafka_waker_set(&log->waker, message->partition, true);
@@ -714,6 +733,7 @@ static void refill(struct kafka_log *log, int wait_ms)
     }
     ssize_t n = rd_kafka_consume_batch_queue(log->queue, 0, log->stash + log->stash_n, STASH_MAX - log->stash_n);
     if (n > 0) log->stash_n += (size_t)n;
+    log->stash_ms = now_ms();
 }
 
 static void kafka_release(struct pm_log_batch_owner *owner)
@@ -894,6 +914,7 @@ const struct pm_log_ops pm_log_kafka_ops = {
     .seek = kafka_seek,
     .poll = kafka_poll,
     .position = kafka_position,
+    .breaks = kafka_breaks,
     .settings = kafka_settings,
 };
 

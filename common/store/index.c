@@ -205,6 +205,32 @@ int pm_snapshot_applied(struct pm_snapshot *snap, struct pm_arena *arena, struct
     return PM_OK;
 }
 
+const char *pm_gap_kind_name(enum pm_gap_kind kind) { return kind == PM_GAP_MISSING ? "missing" : "replaced"; }
+
+int pm_snapshot_gaps(struct pm_snapshot *snap, struct pm_arena *arena, struct pm_gap **ret, size_t *ret_count,
+                     struct pm_error *err)
+{
+    uint64_t entries, bytes;
+    PM_TRY(pm_kv_db_stat(snap->txn, snap->tables.gaps, &entries, &bytes, err));
+    struct pm_gap *rows = pm_arena_alloc(arena, (entries + 1) * sizeof *rows);
+    struct pm_kv_cursor *cursor;
+    PM_TRY(pm_kv_cursor_open(snap->txn, snap->tables.gaps, &cursor, err));
+    struct pm_slice key, value;
+    size_t n = 0;
+    int rc = pm_kv_seek(cursor, pm_slice(NULL, 0), &key, &value, err);
+    while (rc == PM_OK && n < entries) {
+        rc = pm_gap_get(key, value, &rows[n], err);
+        if (rc != PM_OK) break;
+        n++;
+        rc = pm_kv_next(cursor, &key, &value, err);
+    }
+    pm_kv_cursor_close(cursor);
+    if (rc != PM_OK && rc != PM_ENOTFOUND) return rc;
+    *ret = rows;
+    *ret_count = n;
+    return PM_OK;
+}
+
 /* A view owns tables; its bytes are theirs. */
 int pm_snapshot_views(struct pm_snapshot *snap, struct pm_arena *arena, struct pm_view_info **ret, size_t *ret_count,
                       struct pm_error *err)

@@ -51,6 +51,22 @@ struct pm_applied { /* one partition */
 int pm_snapshot_applied(struct pm_snapshot *snap, struct pm_arena *arena, struct pm_applied **ret, size_t *ret_count,
                         struct pm_error *err) PM_MUST_CHECK;
 
+/* Where log and index have parted. An open one stops its partition; an accepted one stays in the index for ever. */
+enum pm_gap_kind {
+    PM_GAP_MISSING,  /* gone from the log before they were applied */
+    PM_GAP_REPLACED, /* applied, but the log does not hold these records any more: it was recreated or truncated */
+};
+const char *pm_gap_kind_name(enum pm_gap_kind kind);
+struct pm_gap {
+    int32_t partition;
+    int64_t from, to; /* offsets, both within */
+    enum pm_gap_kind kind;
+    bool accepted; /* materialize --accept-gap */
+};
+/* By partition and offset. */
+int pm_snapshot_gaps(struct pm_snapshot *snap, struct pm_arena *arena, struct pm_gap **ret, size_t *ret_count,
+                     struct pm_error *err) PM_MUST_CHECK;
+
 struct pm_view_info {
     const char *name;
     uint32_t version;

@@ -104,6 +104,30 @@ struct pm_slice pm_side_key(uint64_t result, unsigned field, uint64_t value_hash
     return pm_slice(key, PM_SIDE_KEY_BYTES);
 }
 
+/* ---- gaps ---- */
+
+struct pm_slice pm_gap_key(int32_t partition, int64_t from, uint8_t key[12])
+{
+    pm_be32_put(key, (uint32_t)partition);
+    pm_be64_put(key + 4, (uint64_t)from);
+    return pm_slice(key, 12);
+}
+
+int pm_gap_get(struct pm_slice key, struct pm_slice value, struct pm_gap *ret, struct pm_error *err)
+{
+    struct pm_gap_row row;
+    if (key.len != 12 || value.len != sizeof row) return pm_error_set(err, PM_ECORRUPT, "a row of gaps is cut");
+    memcpy(&row, value.ptr, sizeof row);
+    if (row.kind > PM_GAP_REPLACED) return pm_error_set(err, PM_ECORRUPT, "a gap is of the unknown kind %u", row.kind);
+    const uint8_t *at = (const uint8_t *)key.ptr;
+    *ret = (struct pm_gap){.partition = (int32_t)pm_be32_get(at),
+                           .from = (int64_t)pm_be64_get(at + 4),
+                           .to = row.to,
+                           .kind = (enum pm_gap_kind)row.kind,
+                           .accepted = row.accepted};
+    return PM_OK;
+}
+
 /* ---- quarantine ---- */
 
 struct pm_slice pm_quarantine_key(int32_t partition, int64_t offset, uint8_t key[12])

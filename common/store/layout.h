@@ -21,7 +21,8 @@
     X(job_values, "job_values", 0)                      /* job (4), name kind (1), number (4) -> nothing */         \
     X(job_submissions, "job_submissions", 0) /* job (4), at (8), event_id (16), hash (8) -> Avro JobSubmitted */    \
     X(side_facts, "side_facts", 0)           /* result (5), field (1), hash of value (8) -> stamp, value */         \
-    X(quarantine, "quarantine", 0)           /* partition (4), offset (8) -> reason and bytes */
+    X(quarantine, "quarantine", 0)           /* partition (4), offset (8) -> reason and bytes */                    \
+    X(gaps, "gaps", 0)                       /* partition (4), from (8) -> struct pm_gap_row */
 
 struct pm_tables {
 #define X(member, name, flags) pm_kv_db member;
@@ -95,6 +96,15 @@ void pm_stamp_put(const struct pm_stamp *stamp, uint8_t out[PM_STAMP_BYTES]);
 void pm_stamp_get(const uint8_t in[PM_STAMP_BYTES], struct pm_stamp *ret);
 #define PM_SIDE_KEY_BYTES (5 + 1 + 8)
 struct pm_slice pm_side_key(uint64_t result, unsigned field, uint64_t value_hash, uint8_t key[PM_SIDE_KEY_BYTES]);
+
+/* ---- gaps ---- */
+struct pm_gap_row {
+    int64_t to;
+    uint8_t kind, accepted; /* enum pm_gap_kind; 0 or 1 */
+    uint8_t unused[6];
+};
+struct pm_slice pm_gap_key(int32_t partition, int64_t from, uint8_t key[12]);
+int pm_gap_get(struct pm_slice key, struct pm_slice value, struct pm_gap *ret, struct pm_error *err) PM_MUST_CHECK;
 
 /* ---- quarantine ---- */
 struct pm_slice pm_quarantine_key(int32_t partition, int64_t offset, uint8_t key[12]);
