@@ -190,7 +190,7 @@ static int take_fault(struct replayer *y, const struct pm_log_fault *fault, stru
     if (p->faulted) return PM_OK;
     bool known = place_of(y, fault->partition, &place, &why) == PM_OK;
     if (known && pm_gap_check(&place, &gap, &why) != PM_OK) return parted(y, &place, &gap, &why, batch, err);
-    if (known && p->checked_at != p->committed) {
+    if (known && fault->moved && p->checked_at != p->committed) {
         p->checked_at = p->committed;
         return seek_to_anchor(y, fault->partition, place.log_first, batch, err);
     }

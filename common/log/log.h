@@ -48,6 +48,7 @@ struct pm_log_record {
 /* What happened to a partition instead of records: it delivers nothing more until it is sought anew. */
 struct pm_log_fault {
     int32_t partition;     /* -1: the whole log */
+    bool moved;            /* the offset that was wanted was not there: the log was cut or made anew */
     struct pm_error error; /* e.g. PM_ELOG "offset 17 is out of range: the log holds 40..90 ..." */
 };
 

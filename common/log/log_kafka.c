@@ -638,9 +638,11 @@ static void partition_fault(struct kafka_log *log, struct kafka_batch *batch, co
 {
     int32_t partition = message->partition;
     int64_t wanted = log->partitions[partition].position, first, next;
-    struct pm_error *err = &pm_log_batch_fault(&batch->owner, partition)->error;
+    struct pm_log_fault *fault = pm_log_batch_fault(&batch->owner, partition);
+    struct pm_error *err = &fault->error;
     bool reset = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
                  message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+    fault->moved = reset;
     unassign(log, partition);
     struct pm_error asked;
     if (!reset)
