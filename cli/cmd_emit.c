@@ -73,7 +73,9 @@ static int emit_file(struct pm_emit *emit, const char *file, struct pm_error *er
 {
     if (is_stdin(file)) return pm_emit_read(emit, STDIN_FILENO, "stdin", err);
     int fd = open(file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return pm_error_set(err, PM_EUSAGE, "could not open \"%s\": %s", file, strerror(errno));
+    if (fd < 0)
+        return pm_error_set(err, errno == EMFILE || errno == ENFILE ? PM_EIO : PM_EUSAGE, "could not open \"%s\": %s",
+                            file, pm_error_system(errno));
     int rc = pm_emit_read(emit, fd, file, err);
     close(fd);
     return rc;

@@ -1,16 +1,21 @@
 /* cmd_materialize.c: `provmat materialize`. */
 #include "cli/consume.h"
 #include "common/base/time.h"
+#include "common/store/mark.h"
 
-/* Without a named log: the one that the index remembers, and the default one when there is no index yet. */
-static const char *log_of(const struct pm_cli *cli)
+/* Without a named log: the one that the index remembers (NULL), and the default one when there is no index yet, or one
+ * whose making was cut short. An index that could not be read now is no reason to take another log. */
+static int log_of(const struct pm_cli *cli, const char **ret, struct pm_error *err)
 {
     struct pm_index *index = NULL;
-    struct pm_error ignored;
-    if (cli->log_url) return cli->log_url;
-    if (pm_index_open(cli->index_dir, &index, &ignored) != PM_OK) return pm_cli_log_url(cli);
+    *ret = cli->log_url;
+    if (*ret) return PM_OK;
+    PM_TRY(pm_mark_check(cli->index_dir, err));
+    int rc = pm_index_open(cli->index_dir, &index, err);
+    if (rc == PM_EIO || rc == PM_ENOMEM) return rc;
+    if (rc != PM_OK) *ret = pm_cli_log_url(cli);
     pm_index_close(index);
-    return NULL;
+    return PM_OK;
 }
 
 static int take_gaps(const struct pm_cli *cli, struct pm_gap gaps[PM_ACCEPTED_GAPS_MAX], size_t *ret_n,
@@ -36,7 +41,7 @@ int pm_cmd_materialize(struct pm_cli *cli, struct pm_error *err)
     struct pm_gap gaps[PM_ACCEPTED_GAPS_MAX];
     PM_TRY(take_gaps(cli, gaps, &options.n_accepted_gaps, err));
     options.accepted_gaps = gaps;
-    options.log_url = log_of(cli);
+    PM_TRY(log_of(cli, &options.log_url, err));
     if (options.log_url) options.codec = pm_cli_codec_options(cli, options.log_url);
     if (!once) pm_cli_note(cli, "following the log into %s; SIGINT (Ctrl-C) ends it", cli->index_dir);
     int64_t started_us = pm_time_monotonic_us();

@@ -38,8 +38,7 @@ struct copy {
 
 static int system_error(struct pm_error *err, const char *path, const char *what)
 {
-    return pm_error_set(err, PM_EIO, "%s: could not %s: %s", path, what,
-                        errno == ENOSPC ? "no space left on the device" : strerror(errno));
+    return pm_error_set(err, PM_EIO, "%s: could not %s: %s", path, what, pm_error_system(errno));
 }
 
 static int check_empty(const char *dir, struct pm_error *err)
@@ -192,7 +191,7 @@ static int stream(struct copy *c, struct pm_kv *kv, int fd, const char *file, ui
     if (failed) {
         close(ends[0]);
         close(ends[1]);
-        return pm_error_set(err, PM_EIO, "%s: could not start a thread: %s", file, strerror(failed));
+        return pm_error_set(err, PM_EIO, "%s: could not start a thread: %s", file, pm_error_system(failed));
     }
     int rc = pour(c, ends[0], fd, file, ret_crc, ret_bytes, err);
     close(ends[0]); /* after a failure of ours it ends the other thread's copy */

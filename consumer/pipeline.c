@@ -108,7 +108,7 @@ int pm_pipeline_open(struct pm_writer *writer, bool idle_merge, struct pm_pipeli
     int rc = pthread_create(&p->thread, NULL, write_loop, p);
     if (rc != 0) {
         free(p);
-        return pm_error_set(err, PM_EIO, "could not start the writing thread: %s", strerror(rc));
+        return pm_error_set(err, PM_EIO, "could not start the writing thread: %s", pm_error_system(rc));
     }
     *ret = p;
     return PM_OK;

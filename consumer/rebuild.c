@@ -26,10 +26,10 @@ int pm_rebuild_remove(const char *dir, struct pm_error *err)
         snprintf(path, sizeof path, "%s/%s", dir, files[i]);
         PM_TRY(PM_FAULT(rebuild_remove, err));
         if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR)
-            return pm_error_set(err, PM_EIO, "%s: could not remove: %s", path, strerror(errno));
+            return pm_error_set(err, PM_EIO, "%s: could not remove: %s", path, pm_error_system(errno));
     }
     if (rmdir(dir) != 0 && errno != ENOENT)
-        return pm_error_set(err, PM_EIO, "%s: could not remove: %s", dir, strerror(errno));
+        return pm_error_set(err, PM_EIO, "%s: could not remove: %s", dir, pm_error_system(errno));
     return PM_OK;
 }
 
@@ -51,7 +51,7 @@ static int swap(const char *dir, const char *fresh, bool old_exists, struct pm_e
 {
     if (!old_exists) {
         if (rename(fresh, dir) != 0)
-            return pm_error_set(err, PM_EIO, "%s: could not rename to %s: %s", fresh, dir, strerror(errno));
+            return pm_error_set(err, PM_EIO, "%s: could not rename to %s: %s", fresh, dir, pm_error_system(errno));
         sync_parent(dir);
         return PM_OK;
     }
@@ -65,11 +65,11 @@ static int swap(const char *dir, const char *fresh, bool old_exists, struct pm_e
         return pm_error_set(err, PM_EINDEX, "%s: the path is too long", dir);
     PM_TRY(pm_rebuild_remove(aside, err));
     if (rename(dir, aside) != 0)
-        return pm_error_set(err, PM_EIO, "%s: could not rename: %s%s", dir, strerror(errno),
+        return pm_error_set(err, PM_EIO, "%s: could not rename: %s%s", dir, pm_error_system(errno),
                             errno == EBUSY ? "; a mount point cannot be swapped: keep the index in a directory below it"
                                            : "");
     if (PM_FAULT(rebuild_between_renames, NULL) != PM_OK || rename(fresh, dir) != 0) {
-        int code = pm_error_set(err, PM_EIO, "%s: could not rename to %s: %s", fresh, dir, strerror(errno));
+        int code = pm_error_set(err, PM_EIO, "%s: could not rename to %s: %s", fresh, dir, pm_error_system(errno));
         if (rename(aside, dir) != 0) return pm_error_wrap(err, code, "the old index is left at %s", aside);
         return code;
     }

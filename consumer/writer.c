@@ -14,6 +14,7 @@
 #include "common/base/check.h"
 #include "common/base/fault.h"
 #include "common/base/varint.h"
+#include "common/store/mark.h"
 #include "consumer/apply.h"
 
 /* ---- the lock ---- */
@@ -30,7 +31,7 @@ int pm_writer_lock(const char *dir, int *ret_fd, struct pm_error *err)
     char path[PATH_MAX], text[64];
     snprintf(path, sizeof path, "%s/writer.lock", dir);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return pm_error_set(err, PM_EIO, "%s: could not open: %s", path, strerror(errno));
+    if (fd < 0) return pm_error_set(err, PM_EIO, "%s: could not open: %s", path, pm_error_system(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         lock_owner(fd, text, sizeof text);
         close(fd);
@@ -38,10 +39,10 @@ int pm_writer_lock(const char *dir, int *ret_fd, struct pm_error *err)
                             "%s: the index is being written by another process (pid %s); wait for it or end it", dir,
                             text[0] ? text : "unknown");
     }
-    int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)n, 0) != n) {
+    int rc = pm_mark_owner(fd, path, err);
+    if (rc != PM_OK) {
         close(fd);
-        return pm_error_set(err, PM_EIO, "%s: could not write: %s", path, strerror(errno));
+        return rc;
     }
     *ret_fd = fd;
     return PM_OK;
@@ -58,7 +59,7 @@ int pm_writer_make_directories(const char *dir, struct pm_error *err)
         char kept = *p;
         *p = 0;
         if (mkdir(path, 0700) != 0 && errno != EEXIST)
-            return pm_error_set(err, PM_EIO, "%s: could not make the directory: %s", path, strerror(errno));
+            return pm_error_set(err, PM_EIO, "%s: could not make the directory: %s", path, pm_error_system(errno));
         *p = kept;
         if (kept == 0) return PM_OK;
     }
@@ -187,7 +188,9 @@ int pm_writer_open(const char *dir, const char *log_url, const char *log_identit
     w->lock_fd = -1;
     w->scratch = pm_apply_scratch_new();
     int rc = pm_writer_lock(dir, &w->lock_fd, err);
+    if (rc == PM_OK) rc = pm_mark_check(dir, err);
     if (rc == PM_OK) rc = pm_kv_open(dir, PM_KV_CREATE, &w->kv, err);
+    if (rc == PM_OK) rc = pm_mark_writing(w->lock_fd, dir, err);
     if (rc == PM_OK) rc = prepare_environment(w, log_url, log_identity, until_us, err);
     if (rc == PM_OK) rc = pm_writer_reload(w, err);
     if (rc != PM_OK) {
@@ -202,6 +205,7 @@ void pm_writer_close(struct pm_writer *w)
 {
     if (!w) return;
     pm_table_free(w->table);
+    if (w->kv) pm_mark_clear(w->lock_fd);
     pm_kv_close(w->kv);
     if (w->lock_fd >= 0) close(w->lock_fd);
     pm_arena_release(&w->arena);

@@ -39,7 +39,7 @@ static int temporary_file(int *ret_fd, const char **ret_dir, struct pm_error *er
         }
     }
     return pm_error_set(err, PM_EIO, "could not make a temporary file in %s: %s; set TMPDIR to a directory with room",
-                        tried, strerror(code));
+                        tried, pm_error_system(code));
 }
 
 static int grow_file(int fd, size_t cap, const char *dir, struct pm_error *err)
@@ -48,7 +48,7 @@ static int grow_file(int fd, size_t cap, const char *dir, struct pm_error *err)
     if (rc == 0) return PM_OK;
     return pm_error_set(err, PM_EIO,
                         "could not reserve %zu bytes for rows in %s: %s; set TMPDIR to a directory with room", cap, dir,
-                        strerror(rc));
+                        pm_error_system(rc));
 }
 
 static int to_file(struct pm_spill *spill, size_t need, struct pm_error *err)
@@ -62,7 +62,8 @@ static int to_file(struct pm_spill *spill, size_t need, struct pm_error *err)
     if (rc == PM_OK) {
         map = mmap(NULL, cap, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (map == MAP_FAILED)
-            rc = pm_error_set(err, PM_EIO, "could not map %zu bytes of a temporary file: %s", cap, strerror(errno));
+            rc = pm_error_set(err, PM_EIO, "could not map %zu bytes of a temporary file: %s", cap,
+                              pm_error_system(errno));
     }
     if (rc != PM_OK) {
         close(fd);
@@ -93,7 +94,8 @@ int pm_spill_reserve(struct pm_spill *spill, size_t extra, struct pm_error *err)
     PM_TRY(grow_file(spill->fd_plus_one - 1, cap, "the temporary directory", err));
     char *map = mremap(spill->ptr, spill->cap, cap, MREMAP_MAYMOVE);
     if (map == MAP_FAILED)
-        return pm_error_set(err, PM_EIO, "could not map %zu bytes of a temporary file: %s", cap, strerror(errno));
+        return pm_error_set(err, PM_EIO, "could not map %zu bytes of a temporary file: %s", cap,
+                            pm_error_system(errno));
     spill->ptr = map;
     spill->cap = cap;
     return PM_OK;

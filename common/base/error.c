@@ -1,6 +1,7 @@
 /* error.c: codes, their class, exit status and text; all from the one list in error.h. */
 #include "common/base/error.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,6 +45,20 @@ int pm_error_wrap(struct pm_error *err, int code, const char *fmt, ...)
         pm_error_set(err, (enum pm_code)code, "%s: %s", prefix, inner);
     }
     return code;
+}
+
+const char *pm_error_system(int number)
+{
+    switch (number) {
+    case EMFILE: return "too many open files; raise the limit, as with: ulimit -n 1024";
+    case ENFILE: return "too many open files in the whole system; end some programs";
+    case ENOSPC: return "no space left on the device; make some and run this again";
+    case EDQUOT: return "the disk quota is used up; make some space and run this again";
+    case EROFS: return "the file system is read-only; mount it for writing, or name another directory";
+    case EACCES:
+    case EPERM: return "permission denied; see who may with: ls -ld, or name another directory";
+    default: return strerror(number);
+    }
 }
 
 static int known(int code) { return code >= 0 && code < PM_CODE_COUNT ? code : PM_EIO; }

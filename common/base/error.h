@@ -65,6 +65,9 @@ int pm_error_set(struct pm_error *err, enum pm_code code, const char *fmt, ...) 
 /* Puts "prefix: " before the text of *err (NULL allowed, and nothing when err holds no error). Returns err's code. */
 int pm_error_wrap(struct pm_error *err, int code, const char *fmt, ...) PM_PRINTF(3, 4);
 
+/* What the system says with this errno, and what to do about it where there is something to do. */
+const char *pm_error_system(int number);
+
 enum pm_error_class pm_error_class(int code);
 int pm_error_exit_status(int code);
 const char *pm_error_name(int code);

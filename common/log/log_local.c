@@ -128,7 +128,7 @@ static int make_dirs(const char *dir, struct pm_error *err)
         pm_buf_byte(&path, 0);
         if (mkdir(path.ptr, *slash ? 0777 : 0700) != 0 && errno != EEXIST)
             return pm_error_set(err, PM_ELOG, "local:%s: could not make the directory %s: %s", dir, path.ptr,
-                                strerror(errno));
+                                pm_error_system(errno));
     }
     return PM_OK;
 }
@@ -158,7 +158,7 @@ static int write_meta(struct pm_kv_txn *txn, int n_partitions, struct pm_error *
     uint8_t random[16];
     char uuid[33] = "", number[16], name[24];
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        return pm_error_set(err, PM_EIO, "could not draw the log's identity: %s", strerror(errno));
+        return pm_error_set(err, PM_EIO, "could not draw the log's identity: %s", pm_error_system(errno));
     pm_hex_encode(random, sizeof random, uuid);
     PM_TRY(pm_kv_db_open(txn, META, PM_KV_DB_CREATE, &meta, err));
     snprintf(number, sizeof number, "%d", FORMAT_VERSION);

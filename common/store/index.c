@@ -7,6 +7,7 @@
 #include "common/base/check.h"
 #include "common/base/varint.h"
 #include "common/event/event.h"
+#include "common/store/mark.h"
 #include "common/store/posting.h"
 #include "common/store/snapshot.h"
 
@@ -29,6 +30,7 @@ bool pm_role_parse(struct pm_slice text, enum pm_role *ret)
 int pm_index_open(const char *dir, struct pm_index **ret, struct pm_error *err)
 {
     struct pm_kv *kv;
+    PM_TRY(pm_mark_check(dir, err));
     int rc = pm_kv_open(dir, PM_KV_READ_ONLY, &kv, err);
     if (rc == PM_ENOTFOUND)
         return pm_error_set(err, PM_EINDEX,

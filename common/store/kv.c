@@ -28,6 +28,7 @@
 #define DATABASES_MAX 1100 /* the partitions of a local log and some */
 #define READERS_MAX 510
 #define DISK_FULL_BYTES ((uint64_t)1 << 20)
+#define WRITES_A_READER_CHECK 16
 
 struct pm_kv {
     struct pm_kv *next;
@@ -37,8 +38,9 @@ struct pm_kv {
     ino_t ino;
     int references;
     bool read_only;
-    bool unmapped;     /* the map could not be grown nor had back: nothing works any more */
-    atomic_int active; /* transactions open in this process */
+    bool unmapped;       /* the map could not be grown nor had back: nothing works any more */
+    atomic_int active;   /* transactions open in this process */
+    atomic_uint written; /* write transactions begun */
 };
 
 struct pm_kv_txn {
@@ -84,9 +86,10 @@ static int translate(int rc, const struct pm_kv *kv, const char *what, struct pm
     case MDB_READERS_FULL:
         return pm_error_set(err, PM_EIO, "%s: could not %s: all %d reader slots are taken; end some readers", dir, what,
                             READERS_MAX);
-    case ENOSPC: return pm_error_set(err, PM_EIO, "%s: could not %s: no space left on the device", dir, what);
     case ENOMEM: return pm_error_set(err, PM_ENOMEM, "%s: could not %s: out of memory", dir, what);
-    default: return pm_error_set(err, PM_EIO, "%s: could not %s: %s", dir, what, mdb_strerror(rc));
+    default:
+        return pm_error_set(err, PM_EIO, "%s: could not %s: %s", dir, what,
+                            rc > 0 ? pm_error_system(rc) : mdb_strerror(rc));
     }
 }
 
@@ -169,10 +172,10 @@ static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm
 {
     struct stat st;
     if (stat(dir, &st) != 0) {
-        if (errno != ENOENT) return pm_error_set(err, PM_EIO, "%s: could not open: %s", dir, strerror(errno));
+        if (errno != ENOENT) return pm_error_set(err, PM_EIO, "%s: could not open: %s", dir, pm_error_system(errno));
         if (!(flags & PM_KV_CREATE)) return pm_error_set(err, PM_ENOTFOUND, "%s: no such directory", dir);
         if (mkdir(dir, 0700) != 0 || stat(dir, &st) != 0)
-            return pm_error_set(err, PM_EIO, "%s: could not make the directory: %s", dir, strerror(errno));
+            return pm_error_set(err, PM_EIO, "%s: could not make the directory: %s", dir, pm_error_system(errno));
     }
     if (!S_ISDIR(st.st_mode)) return pm_error_set(err, PM_EIO, "%s: not a directory", dir);
     char file[PATH_MAX];
@@ -322,6 +325,8 @@ int pm_kv_begin_write(struct pm_kv *kv, uint64_t headroom, struct pm_kv_txn **re
 {
     PM_CHECK(!kv->read_only);
     PM_TRY(make_headroom(kv, headroom ? headroom : PM_FAULT_LIMIT(headroom, HEADROOM_DEFAULT), err));
+    /* A reader that was killed would keep every page from being used again for as long as this process writes. */
+    if (atomic_fetch_add(&kv->written, 1) % WRITES_A_READER_CHECK == 0) pm_kv_check_readers(kv);
     return begin(kv, 0, ret, err);
 }
 
