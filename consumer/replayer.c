@@ -439,7 +439,7 @@ static int is_ours(struct replayer *y, const struct pm_log_record *record, struc
     if (p->checking && record->offset >= p->anchor.offset)
         PM_TRY(check_anchor(y, record->partition, record, batch, err));
     *ret = !p->checking && !p->faulted && !p->sought && record->offset >= p->committed &&
-           !(y->r->ends && record->offset >= p->end);
+           record->offset > p->anchor.offset && !(y->r->ends && record->offset >= p->end);
     return PM_OK;
 }
 
@@ -451,8 +451,8 @@ static int take_records(struct replayer *y, struct pm_log_batch *from, struct pm
         const struct pm_log_record *record = &from->records[i];
         bool ours;
         if ((rc = is_ours(y, record, batch, &ours, err)) != PM_OK || !ours) continue;
-        if (last && (last->partition != record->partition || last->offset >= record->offset))
-            take_place(y, last, batch);
+        if (last && last->partition != record->partition) take_place(y, last, batch);
+        else if (last && last->offset >= record->offset) continue; /* delivered again */
         rc = prepare_patiently(y, record, batch, err);
         if (rc != PM_OK)
             pm_error_wrap(err, rc, "partition %d offset %lld", record->partition, (long long)record->offset);

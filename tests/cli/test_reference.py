@@ -172,7 +172,8 @@ def test_world_on_the_memory_log(seed, provmat, memlog, local, index):
     script = script_of(rng, lines)
     memlog(rebuilt, rng.choice((1, 5, 0)), [*script, "rebuild"])
     assert digests(provmat, rebuilt) == digests(provmat, live), f"seed {seed}: memory log, rebuilt"
-    assert ProgramAnswers(provmat, rebuilt).stats()["events"] == sum(line.startswith("put ") for line in script)
+    places = {tuple(line.split(" ", 3)[1:3]) for line in script if line.startswith("put ")}
+    assert ProgramAnswers(provmat, rebuilt).stats()["events"] == len(places), "a record that is delivered again counts once"
 
 
 @pytest.mark.parametrize("seed", seeds(2))
