@@ -47,6 +47,9 @@ struct pm_kv_txn {
     MDB_txn *txn;
     struct pm_kv *kv;
     bool write;
+    uint64_t *checked; /* a bit a page, NULL before the first; LMDB does not say where its map begins, so the bits reach
+                          `checked_pages` to either side of the first page that was asked about */
+    uintptr_t checked_from, checked_pages;
 };
 
 struct pm_kv_cursor {
@@ -333,6 +336,7 @@ int pm_kv_begin_write(struct pm_kv *kv, uint64_t headroom, struct pm_kv_txn **re
 static void txn_gone(struct pm_kv_txn *txn)
 {
     atomic_fetch_sub(&txn->kv->active, 1);
+    free(txn->checked);
     free(txn);
 }
 
@@ -341,6 +345,40 @@ int pm_kv_commit(struct pm_kv_txn *txn, struct pm_error *err)
     int rc = translate(mdb_txn_commit(txn->txn), txn->kv, "commit", err);
     txn_gone(txn);
     return rc;
+}
+
+/* ---- pages whose checksum held ---- */
+
+#define PAGE_SHIFT 12
+#define OWN_PAGE_LEAST 2048 /* LMDB gives a value as long a page of its own; shorter ones share one */
+
+/* The word and the bit that stand for the page of `value`; NULL: there are none. */
+static uint64_t *checked_word(struct pm_kv_txn *txn, struct pm_slice value, uint64_t *ret_bit)
+{
+    uintptr_t page = (uintptr_t)value.ptr >> PAGE_SHIFT;
+    if (txn->write || value.len < OWN_PAGE_LEAST) return NULL;
+    if (!txn->checked) {
+        if (page_size(txn->kv) != (uint64_t)1 << PAGE_SHIFT) return NULL;
+        txn->checked_pages = (pm_kv_file_bytes(txn->kv) >> PAGE_SHIFT) + 1;
+        txn->checked_from = page - txn->checked_pages;
+        txn->checked = pm_calloc(2 * txn->checked_pages / 64 + 1, sizeof *txn->checked);
+    }
+    uintptr_t at = page - txn->checked_from;
+    if (at >= 2 * txn->checked_pages) return NULL;
+    *ret_bit = (uint64_t)1 << (at % 64);
+    return &txn->checked[at / 64];
+}
+
+bool pm_kv_page_checked(struct pm_kv_txn *txn, struct pm_slice value)
+{
+    uint64_t bit, *word = checked_word(txn, value, &bit);
+    return word && *word & bit;
+}
+
+void pm_kv_page_set_checked(struct pm_kv_txn *txn, struct pm_slice value)
+{
+    uint64_t bit, *word = checked_word(txn, value, &bit);
+    if (word) *word |= bit;
 }
 
 void pm_kv_abort(struct pm_kv_txn *txn)

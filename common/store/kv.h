@@ -38,6 +38,11 @@ int pm_kv_begin_write(struct pm_kv *kv, uint64_t headroom, struct pm_kv_txn **re
 int pm_kv_commit(struct pm_kv_txn *txn, struct pm_error *err) PM_MUST_CHECK; /* the txn is gone whatever comes back */
 void pm_kv_abort(struct pm_kv_txn *txn);                                     /* also ends a read; NULL is fine */
 
+/* A checksum costs the reading of every line of a page, so a read transaction remembers of which values it held. Only
+ * values of more than half a page, which have theirs alone; for others, and in a write transaction, always false. */
+bool pm_kv_page_checked(struct pm_kv_txn *txn, struct pm_slice value);
+void pm_kv_page_set_checked(struct pm_kv_txn *txn, struct pm_slice value);
+
 /* Opens a named database; without CREATE a missing one is PM_ENOTFOUND. In a read transaction only what exists. */
 int pm_kv_db_open(struct pm_kv_txn *txn, const char *name, int flags, pm_kv_db *ret,
                   struct pm_error *err) PM_MUST_CHECK;

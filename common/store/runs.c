@@ -209,24 +209,55 @@ int pm_runs_add(struct pm_runs *runs, struct pm_kv_txn *txn, const uint8_t *entr
 struct run_reader {
     struct pm_kv_cursor *cursor;
     uint32_t id;
-    const uint8_t *p, *end; /* in the current page; NULL: past the last */
+    const uint8_t *p, *end;      /* in the current page; NULL: past the last */
+    struct pm_kv_txn *remembers; /* the pages whose checksum held; NULL: each is checked, whenever it is met */
     uint8_t *copy; /* a page of room, when the transaction writes while this reads (a value ends at the next write);
                       else NULL */
 };
+
+static bool page_holds(size_t size, struct pm_slice value)
+{
+    uint32_t crc;
+    if (value.len <= sizeof crc || (value.len - sizeof crc) % size) return false;
+    memcpy(&crc, value.ptr + value.len - sizeof crc, sizeof crc);
+    return crc == pm_crc32c(0, value.ptr, value.len - sizeof crc);
+}
 
 static int page_take(struct run_reader *r, size_t size, struct pm_slice key, struct pm_slice value,
                      struct pm_error *err)
 {
     r->p = r->end = NULL;
     if (key.len != 4 + size || pm_be32_get((const uint8_t *)key.ptr) != r->id) return PM_OK;
-    uint32_t crc = 0;
-    if (value.len > 4) memcpy(&crc, value.ptr + value.len - 4, 4);
-    if (value.len <= 4 || (value.len - 4) % size || crc != pm_crc32c(0, value.ptr, value.len - 4))
-        return pm_error_set(err, PM_ECORRUPT, "a page of run %u does not match its checksum", r->id);
+    if (!r->remembers || !pm_kv_page_checked(r->remembers, value)) {
+        if (!page_holds(size, value))
+            return pm_error_set(err, PM_ECORRUPT, "a page of run %u does not match its checksum", r->id);
+        if (r->remembers) pm_kv_page_set_checked(r->remembers, value);
+    }
     r->p = (const uint8_t *)value.ptr;
     if (r->copy) r->p = memcpy(r->copy, value.ptr, value.len - 4);
     r->end = r->p + value.len - 4;
     return PM_OK;
+}
+
+/* The number of entries whose first `len` bytes are below `from`. Hashes and result numbers are spread evenly, so the
+ * place is guessed from the first eight bytes and sought from there: a page is seldom in the cache, and halving it
+ * would wait for one line after the other. */
+static size_t entry_seek(const uint8_t *page, size_t count, size_t size, const uint8_t *from, size_t len)
+{
+    uint8_t head[8] = {0};
+    memcpy(head, from, len < sizeof head ? len : sizeof head);
+    uint64_t least = pm_be64_get(page), most = pm_be64_get(page + (count - 1) * size), want = pm_be64_get(head);
+    size_t lo = 0, hi = count, at = 0; /* entries before lo are below, those from hi on are not */
+    if (want >= most) at = count - 1;
+    else if (want > least) at = (size_t)((double)(want - least) / (double)(most - least) * (double)(count - 1));
+    for (size_t step = 1; lo < hi; step *= 2) {
+        bool below = memcmp(page + at * size, from, len) < 0;
+        if (below) lo = at + 1;
+        else hi = at;
+        if (step > hi - lo) at = (lo + hi) / 2;
+        else at = below ? lo + step - 1 : hi - step;
+    }
+    return lo;
 }
 
 /* Stands on the first entry >= from (its first `len` bytes; 0: the first of all). */
@@ -243,13 +274,7 @@ static int run_seek(struct run_reader *r, size_t size, const uint8_t *from, size
     }
     PM_TRY(rc);
     PM_TRY(page_take(r, size, k, v, err));
-    size_t lo = 0, hi = r->p ? (size_t)(r->end - r->p) / size : 0;
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-        if (len && memcmp(r->p + mid * size, from, len) < 0) lo = mid + 1;
-        else hi = mid;
-    }
-    if (r->p) r->p += lo * size;
+    if (r->p && len) r->p += size * entry_seek(r->p, (size_t)(r->end - r->p) / size, size, from, len);
     return PM_OK;
 }
 
@@ -272,10 +297,11 @@ static inline int run_next(struct run_reader *r, size_t size, struct pm_error *e
     return run_page_next(r, size, err);
 }
 
-static int lookup_run(const struct pm_run *run, size_t size, struct pm_kv_cursor *cursor, struct pm_slice prefix,
-                      bool (*each)(void *, const uint8_t *), void *arg, bool *ret_go_on, struct pm_error *err)
+static int lookup_run(const struct pm_run *run, size_t size, struct pm_kv_txn *txn, struct pm_kv_cursor *cursor,
+                      struct pm_slice prefix, bool (*each)(void *, const uint8_t *), void *arg, bool *ret_go_on,
+                      struct pm_error *err)
 {
-    struct run_reader r = {.cursor = cursor, .id = run->id};
+    struct run_reader r = {.cursor = cursor, .id = run->id, .remembers = txn};
     const uint8_t *want = (const uint8_t *)prefix.ptr;
     PM_TRY(run_seek(&r, size, want, prefix.len, err));
     while (r.p && memcmp(r.p, want, prefix.len) == 0) {
@@ -300,7 +326,7 @@ int pm_runs_lookup(const struct pm_runs *runs, struct pm_kv_txn *txn, struct pm_
     for (size_t i = 0; i < runs->n_look && rc == PM_OK && go_on; i++) {
         const struct pm_run *run = &runs->runs[runs->look[i]];
         if (memcmp(prefix.ptr, run->first, prefix.len) < 0 || memcmp(prefix.ptr, run->last, prefix.len) > 0) continue;
-        rc = lookup_run(run, size, cursor, prefix, each, arg, &go_on, err);
+        rc = lookup_run(run, size, txn, cursor, prefix, each, arg, &go_on, err);
     }
     pm_kv_cursor_close(cursor);
     return rc;
