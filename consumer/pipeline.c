@@ -46,7 +46,7 @@ static void wait_changed(struct pm_pipeline *p, int ms)
         return;
     }
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += ms / 1000;
     until.tv_nsec += (long)(ms % 1000) * 1000000;
     if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
@@ -103,7 +103,11 @@ int pm_pipeline_open(struct pm_writer *writer, bool idle_merge, struct pm_pipeli
     p->writer = writer;
     p->idle_merge = idle_merge;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->changed, NULL);
+    pthread_condattr_t attributes; /* a wait must not last a day because the time of day jumped back by one */
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
     for (size_t i = 0; i < BATCHES; i++) p->free[p->n_free++] = &p->batches[i];
     int rc = pthread_create(&p->thread, NULL, write_loop, p);
     if (rc != 0) {

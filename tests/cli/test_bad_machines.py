@@ -118,24 +118,21 @@ def test_reader_that_was_killed(provmat, local, index, follower, reader_tool):  
     provmat.emit(log, [event(number) for number in range(20_000)])
     provmat("materialize", "--once", "--log", log, "--index", at)
     process = follower("--log", log, "--index", at)
-    emitter = provmat.start("emit", "--log", log, stdin=subprocess.PIPE)
 
     def trickle(first, last):
         for number in range(first, last):
-            emitter.stdin.write(event(number).encode() + b"\n")
-            emitter.stdin.flush()
-            time.sleep(0.06)
+            provmat.emit(log, [event(number)])
+            time.sleep(0.03)
 
-    trickle(20_000, 20_020)
+    trickle(20_000, 20_010)
     reader = subprocess.Popen([reader_tool, at], stdout=subprocess.PIPE)
     assert reader.stdout.readline() == b"reading\n"
     reader.kill()
     reader.communicate()
     before = os.stat(f"{at}/data.mdb").st_size
-    trickle(20_020, 20_120)
+    trickle(20_010, 20_110)
     grown = os.stat(f"{at}/data.mdb").st_size - before
-    emitter.communicate()
-    wait_until(lambda: applied(provmat, at) == 20_120)
+    wait_until(lambda: applied(provmat, at) == 20_110)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     assert grown < 1_000_000, grown
