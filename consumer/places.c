@@ -11,10 +11,15 @@
 
 #define LOOK_AGAIN_US 1000000 /* after a break, while nothing comes */
 
+void pm_places_warn(const struct pm_replayer *y, const char *text)
+{
+    if (y->r->options->warn) y->r->options->warn(y->r->options->arg, text);
+}
+
 void pm_places_fault(struct pm_replayer *y, int32_t partition, const struct pm_error *error)
 {
     if (partition >= 0 && partition < y->n_partitions) y->partitions[partition].faulted = true;
-    pm_replayer_warn(y, error->text);
+    pm_places_warn(y, error->text);
     if (!y->faulted) y->fault = *error;
     y->faulted = true;
 }
@@ -45,7 +50,7 @@ static int go_on(struct pm_replayer *y, const struct pm_place_check *place, stru
     char text[PM_GAP_TEXT_MAX];
     gap->accepted = true;
     pm_gap_describe(gap, text);
-    pm_replayer_warn(y, text);
+    pm_places_warn(y, text);
     pm_batch_gap(batch, place->partition, gap);
     if (gap->kind == PM_GAP_REPLACED) p->first = place->log_first;
     p->committed = place->log_first;
@@ -166,7 +171,7 @@ void pm_places_tell_unused(struct pm_replayer *y)
         char text[128];
         snprintf(text, sizeof text, "partition %d has no gap within offsets %lld..%lld: nothing to accept",
                  a->partition, (long long)a->from, (long long)a->to);
-        pm_replayer_warn(y, text);
+        pm_places_warn(y, text);
     }
 }
 

@@ -43,7 +43,7 @@ struct pm_replayer {
 };
 
 /* Tells the user, through the options. */
-void pm_replayer_warn(const struct pm_replayer *y, const char *text);
+void pm_places_warn(const struct pm_replayer *y, const char *text);
 
 /* At the start, and now and then for partitions that were added: new ones get their place, which is checked and written
  * to the index. What cannot be read is an error; a log that is not as it was left stops the partition (its fault). */

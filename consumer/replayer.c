@@ -26,11 +26,6 @@
 #define PROGRESS_EVERY_US 100000
 #define RETRY_ONCE_MS 10000 /* how long --once waits for a registry that is away, when the log's options do not say */
 
-void pm_replayer_warn(const struct pm_replayer *y, const char *text)
-{
-    if (y->r->options->warn) y->r->options->warn(y->r->options->arg, text);
-}
-
 static bool stopped(const struct pm_replayer *y) { return y->r->options->stop && *y->r->options->stop; }
 
 /* ---- ends ---- */
@@ -88,7 +83,7 @@ static int prepare_patiently(struct pm_replayer *y, const struct pm_log_record *
         if (rc == PM_OK || pm_error_class(rc) != PM_CLASS_RETRY) return rc;
         int64_t now = pm_time_monotonic_us();
         if (give_up == 0) {
-            pm_replayer_warn(y, err ? err->text : "waiting");
+            pm_places_warn(y, err ? err->text : "waiting");
             int wait_ms = y->r->options->log.timeout_ms ? y->r->options->log.timeout_ms : RETRY_ONCE_MS;
             give_up = now + (int64_t)wait_ms * 1000;
         }
@@ -207,7 +202,7 @@ static int follow(struct pm_replayer *y, struct pm_error *err)
         PM_TRY(rc);
         if (!y->r->once && pm_time_monotonic_us() - y->partitions_at > PARTITIONS_EVERY_US) {
             struct pm_error why;
-            if (pm_places_look(y, &why) != PM_OK) pm_replayer_warn(y, why.text);
+            if (pm_places_look(y, &why) != PM_OK) pm_places_warn(y, why.text);
             for (int32_t i = 0; i < y->n_partitions; i++) { /* the end, for progress */
                 int64_t first, next;
                 if (pm_log_offsets(y->log, i, &first, &next, NULL) == PM_OK) y->partitions[i].end = next;
@@ -268,7 +263,7 @@ static void take_setting(void *arg, const char *name, const char *value, const c
     for (size_t i = 0; i < sizeof forgetful / sizeof *forgetful; i++) {
         if (!warning || strcmp(name, forgetful[i]) != 0) continue;
         snprintf(text, sizeof text, "warning: %s=%s: %s", name, value ? value : "", warning);
-        pm_replayer_warn(y, text);
+        pm_places_warn(y, text);
     }
 }
 
@@ -279,7 +274,7 @@ static void read_settings(struct pm_replayer *y)
     char text[PM_ERROR_TEXT_MAX + 64];
     if (pm_log_settings(y->log, take_setting, y, &why) == PM_OK) return;
     snprintf(text, sizeof text, "warning: whether the log forgets records is not known: %s", why.text);
-    pm_replayer_warn(y, text);
+    pm_places_warn(y, text);
 }
 
 static int open_all(struct pm_replayer *y, struct pm_error *err)
