@@ -313,7 +313,10 @@ int pm_verify(const struct pm_consumer_options *options, bool against_log,
     if (rc == PM_OK) rc = pm_snapshot_open(index, &snap, err);
     if (rc == PM_OK) rc = tell_gaps(options, snap, err);
     if (rc == PM_OK && against_log) rc = replay_beside(options, snap, &fresh, err);
-    if (rc == PM_OK) rc = verify_views(snap, fresh.snap, each, arg, err);
+    if (rc == PM_OK) {
+        pm_kv_read_ahead(snap->kv, true);
+        rc = verify_views(snap, fresh.snap, each, arg, err);
+    }
     pm_snapshot_close(fresh.snap);
     pm_kv_close(fresh.kv);
     if (against_log && pm_rebuild_remove(fresh.dir, NULL) != PM_OK && options->warn)

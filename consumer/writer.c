@@ -174,7 +174,9 @@ int pm_writer_reload(struct pm_writer *w, struct pm_error *err)
     w->table = pm_table_new();
     struct pm_kv_txn *txn;
     PM_TRY(pm_kv_begin_read(w->kv, &txn, err));
+    pm_kv_read_ahead(w->kv, true);
     int rc = load_memory(w, txn, err);
+    pm_kv_read_ahead(w->kv, false);
     pm_kv_abort(txn);
     w->stale = rc != PM_OK;
     return rc;

@@ -252,8 +252,8 @@ void pm_kv_close(struct pm_kv *kv)
     pthread_mutex_unlock(&open_lock);
 }
 
-/* LMDB does not say where its map is; the system does. */
-void pm_kv_trim(struct pm_kv *kv)
+/* LMDB does not say where its map is; the system does. A hint: failing does not matter. */
+static void advise(struct pm_kv *kv, int advice)
 {
     char line[PATH_MAX + 128];
     struct stat st;
@@ -266,10 +266,13 @@ void pm_kv_trim(struct pm_kv *kv)
         if (sscanf(line, "%lx-%lx %*s %*x %x:%x %lu", &begin, &end, &major, &minor, &inode) != 5) continue;
         if (inode != st.st_ino || makedev(major, minor) != st.st_dev) continue;
         size_t used = pm_kv_file_bytes(kv);
-        (void)madvise((void *)begin, end - begin < used ? end - begin : used, MADV_DONTNEED); /* a hint */
+        (void)madvise((void *)begin, end - begin < used ? end - begin : used, advice);
     }
     fclose(maps);
 }
+
+void pm_kv_trim(struct pm_kv *kv) { advise(kv, MADV_DONTNEED); }
+void pm_kv_read_ahead(struct pm_kv *kv, bool on) { advise(kv, on ? MADV_SEQUENTIAL : MADV_RANDOM); }
 
 const char *pm_kv_dir(const struct pm_kv *kv) { return kv->dir; }
 

@@ -82,6 +82,10 @@ int pm_kv_copy(struct pm_kv *kv, int fd, struct pm_error *err) PM_MUST_CHECK;
 /* Takes the pages of the map that were read out of this process's resident memory; they stay in the system's cache, and
  * slices into them stay good. For work that walks through more than it comes back to. */
 void pm_kv_trim(struct pm_kv *kv);
+/* On: most pages will be read in their order, so the system is to read ahead of the reader; else each page of a file
+ * that is not in its cache is waited for alone. For walks through a table. Off, the default: pages are read here and
+ * there. */
+void pm_kv_read_ahead(struct pm_kv *kv, bool on);
 /* Frees the slots of readers whose process is gone. */
 void pm_kv_check_readers(struct pm_kv *kv);
 

@@ -231,6 +231,7 @@ static int mark_side(struct pm_snapshot *snap, struct bits *bits, struct pm_erro
 static int walk(struct pm_snapshot *snap, struct bits *superseded,
                 int (*each)(void *arg, struct pm_facts *facts, struct pm_error *err), void *arg, struct pm_error *err)
 {
+    pm_kv_read_ahead(snap->kv, true);
     const struct pm_runs *moves;
     PM_TRY(pm_snapshot_runs(snap, PM_RUN_MOVES, &moves, err));
     PM_TRY(pm_runs_scan(moves, snap->txn, mark_move, superseded, err));
