@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define WAIT_NS 50000000L
 
 _Noreturn void pm_check_failed(const char *file, int line, const char *cond)
 {
@@ -11,16 +14,43 @@ _Noreturn void pm_check_failed(const char *file, int line, const char *cond)
     abort();
 }
 
-static void *checked(void *ptr, size_t size)
+static _Thread_local struct pm_memory_guard *guard;
+
+void pm_memory_guard_set(struct pm_memory_guard *wanted) { guard = wanted; }
+
+/* Comes back when it is worth while to try again. */
+static void out_of_memory(size_t size)
 {
-    if (ptr || size == 0) return ptr;
+    if (guard && guard->wait) {
+        nanosleep(&(struct timespec){.tv_nsec = WAIT_NS}, NULL);
+        return;
+    }
+    if (guard) longjmp(guard->jump, 1);
     fprintf(stderr, "provmat: out of memory: could not allocate %zu bytes\n", size);
     exit(3);
 }
 
-void *pm_malloc(size_t size) { return checked(malloc(size), size); }
-void *pm_calloc(size_t count, size_t size) { return checked(calloc(count, size), count * size); }
-void *pm_realloc(void *ptr, size_t size) { return checked(realloc(ptr, size), size); }
+void *pm_malloc(size_t size)
+{
+    void *ptr;
+    while (!(ptr = malloc(size)) && size > 0) out_of_memory(size);
+    return ptr;
+}
+
+void *pm_calloc(size_t count, size_t size)
+{
+    void *ptr;
+    while (!(ptr = calloc(count, size)) && count > 0 && size > 0) out_of_memory(count * size);
+    return ptr;
+}
+
+void *pm_realloc(void *old, size_t size)
+{
+    void *ptr;
+    while (!(ptr = realloc(old, size)) && size > 0) out_of_memory(size);
+    return ptr;
+}
+
 char *pm_strdup(const char *text)
 {
     size_t n = strlen(text) + 1;

@@ -2,6 +2,8 @@
 #ifndef PM_BASE_CHECK_H
 #define PM_BASE_CHECK_H
 
+#include <setjmp.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A broken promise of the program itself: prints file, line and condition to stderr and aborts. Never for foreign
@@ -19,6 +21,15 @@ void *pm_malloc(size_t size);
 void *pm_calloc(size_t count, size_t size);
 void *pm_realloc(void *ptr, size_t size);
 char *pm_strdup(const char *text);
+
+/* Another end for one thread, for the library inside somebody else's process, which must not end it: pm_malloc and its
+ * like jump to `jump` (set by setjmp right before), or wait until there is memory again. What was on its way is as a
+ * failed realloc leaves it; what only the frames between owned is leaked. NULL: as before. */
+struct pm_memory_guard {
+    bool wait;
+    jmp_buf jump; /* !wait */
+};
+void pm_memory_guard_set(struct pm_memory_guard *guard);
 
 /* Declaration and acquisition together: PM_CLEANUP(fn) type *x = ...; calls fn(&x) at the end of the block. */
 #define PM_CLEANUP(fn) __attribute__((cleanup(fn)))

@@ -324,3 +324,20 @@ int pm_codec_encode(struct pm_codec *codec, const struct pm_event *ev, struct pm
     return pm_error_set(err, PM_ELIMIT, "the event has %zu bytes as a record; at most %d are allowed", bytes,
                         PM_EVENT_BYTES_MAX);
 }
+
+int pm_codec_reframe(struct pm_codec *codec, struct pm_slice value, struct pm_buf *out, struct pm_error *err)
+{
+    struct pm_frame frame;
+    enum pm_event_type type;
+    if (!codec->registry) {
+        pm_buf_slice_add(out, value);
+        return PM_OK;
+    }
+    PM_TRY(pm_frame_read(value, &frame, err));
+    if (frame.kind != PM_FRAME_SINGLE_OBJECT || !pm_schema_find(frame.fingerprint, &type))
+        return pm_error_set(err, PM_ESCHEMA, "the record is not one that this program wrote");
+    if (!codec->registered[type]) PM_TRY(register_type(codec, type, err));
+    pm_frame_put_confluent(codec->id_of[type], out);
+    pm_buf_slice_add(out, frame.body);
+    return PM_OK;
+}

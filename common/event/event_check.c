@@ -406,3 +406,33 @@ int pm_event_check(const struct pm_event *ev, struct pm_error *err)
 {
     return pm_event_check_read(ev, PM_TRUST_NOTHING, err);
 }
+
+/* ---- what the contract derives ---- */
+
+int pm_event_complete_read(struct pm_event *ev, bool time_given, enum pm_event_trust trust, struct pm_arena *arena,
+                           struct pm_buf *scratch, struct pm_error *err)
+{
+    static const struct pm_slice scheme = {"sha256:", 7};
+    /* A digest may be written with the name of its algorithm before it. */
+    if (pm_event_has(ev, PM_HAS(bundle_digest)) && pm_slice_starts(ev->bundle_digest, scheme)) {
+        ev->bundle_digest = pm_slice(ev->bundle_digest.ptr + scheme.len, ev->bundle_digest.len - scheme.len);
+    }
+    PM_TRY(pm_event_derive(ev, arena, err));
+    bool id_given = pm_event_has(ev, PM_HAS(event_id));
+    if (!id_given) { /* a stand-in, so that the rules can be checked before the record is made */
+        ev->event_id = PM_SLICE("00000000000000000000000000000000");
+        ev->has |= PM_HAS(event_id);
+    }
+    PM_TRY(pm_event_check_read(ev, trust, err));
+    if (id_given) return PM_OK;
+    char *id = pm_arena_alloc(arena, EVENT_ID_DIGITS);
+    pm_event_derive_id(ev, time_given, scratch, id);
+    ev->event_id = pm_slice(id, EVENT_ID_DIGITS);
+    return PM_OK;
+}
+
+int pm_event_complete(struct pm_event *ev, bool time_given, struct pm_arena *arena, struct pm_buf *scratch,
+                      struct pm_error *err)
+{
+    return pm_event_complete_read(ev, time_given, PM_TRUST_NOTHING, arena, scratch, err);
+}

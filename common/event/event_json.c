@@ -419,28 +419,6 @@ static int read_fields(struct reader *r)
     return pm_json_close(&r->in, r->err);
 }
 
-/* What the contract derives. A digest may be written with the name of its algorithm before it. */
-static int derive(struct reader *r, bool time_given)
-{
-    static const struct pm_slice scheme = {"sha256:", 7};
-    struct pm_event *ev = r->ev;
-    if (pm_event_has(ev, PM_HAS(bundle_digest)) && pm_slice_starts(ev->bundle_digest, scheme)) {
-        ev->bundle_digest = pm_slice(ev->bundle_digest.ptr + scheme.len, ev->bundle_digest.len - scheme.len);
-    }
-    PM_TRY(pm_event_derive(ev, r->arena, r->err));
-    bool id_given = pm_event_has(ev, PM_HAS(event_id));
-    if (!id_given) { /* a stand-in, so that the rules can be checked before the record is made */
-        ev->event_id = PM_SLICE("00000000000000000000000000000000");
-        ev->has |= PM_HAS(event_id);
-    }
-    PM_TRY(pm_event_check_read(ev, PM_TRUST_TEXT, r->err));
-    if (id_given) return PM_OK;
-    char *id = pm_arena_alloc(r->arena, 32);
-    pm_event_derive_id(ev, time_given, r->scratch, id);
-    ev->event_id = pm_slice(id, 32);
-    return PM_OK;
-}
-
 static void release_buf(struct pm_buf *buf) { pm_buf_release(buf); }
 
 int pm_event_from_json(struct pm_slice line, int64_t default_at_us, struct pm_arena *arena, struct pm_event *ret,
@@ -461,7 +439,7 @@ int pm_event_from_json(struct pm_slice line, int64_t default_at_us, struct pm_ar
         ev.occurred_at = default_at_us;
         ev.has |= PM_HAS(occurred_at);
     }
-    PM_TRY(derive(&r, time_given));
+    PM_TRY(pm_event_complete_read(&ev, time_given, PM_TRUST_TEXT, arena, &scratch, err));
     *ret = ev;
     return PM_OK;
 }

@@ -12,5 +12,7 @@ enum pm_event_trust {
 };
 
 int pm_event_check_read(const struct pm_event *ev, enum pm_event_trust trust, struct pm_error *err) PM_MUST_CHECK;
+int pm_event_complete_read(struct pm_event *ev, bool time_given, enum pm_event_trust trust, struct pm_arena *arena,
+                           struct pm_buf *scratch, struct pm_error *err) PM_MUST_CHECK;
 
 #endif

@@ -53,6 +53,14 @@ int pm_log_open(const char *url, const struct pm_log_options *options, struct pm
     return PM_OK;
 }
 
+int pm_log_check(const char *url, struct pm_error *err)
+{
+    const struct pm_log_ops *ops;
+    const char *rest;
+    PM_TRY(find(url, &ops, &rest, err));
+    return ops->check ? ops->check(rest, err) : PM_OK;
+}
+
 void pm_log_close(struct pm_log *log)
 {
     if (!log) return;

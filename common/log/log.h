@@ -66,6 +66,8 @@ struct pm_log_batch {
  * cannot be reached: PM_ELOGAWAY within timeout_ms. */
 int pm_log_open(const char *url, const struct pm_log_options *options, struct pm_log **ret,
                 struct pm_error *err) PM_MUST_CHECK;
+/* What can be said of a URL without opening it: PM_EUSAGE when it is not one. */
+int pm_log_check(const char *url, struct pm_error *err) PM_MUST_CHECK;
 void pm_log_close(struct pm_log *log); /* no flush: what was not flushed may be lost. Every batch must have been
                                           released. NULL is fine */
 

@@ -12,6 +12,7 @@
 
 struct pm_log_ops {
     const char *scheme; /* "local:"; what follows it in the URL goes to open and create */
+    int (*check)(const char *url, struct pm_error *err); /* NULL: any is fine */
     int (*open)(const char *url, const struct pm_log_options *options, struct pm_log **ret, struct pm_error *err);
     int (*create)(const char *url, const struct pm_log_options *options, int n_partitions, struct pm_error *err);
     void (*close)(struct pm_log *log);

@@ -904,8 +904,18 @@ static int kafka_settings(struct pm_log *base,
     return rc;
 }
 
+static int kafka_check(const char *rest, struct pm_error *err)
+{
+    char *brokers, *topic;
+    PM_TRY(pm_kafka_url_parse(rest, &brokers, &topic, err));
+    free(brokers);
+    free(topic);
+    return PM_OK;
+}
+
 const struct pm_log_ops pm_log_kafka_ops = {
     .scheme = "kafka://",
+    .check = kafka_check,
     .open = kafka_open,
     .create = kafka_create,
     .close = kafka_close,

@@ -4,7 +4,8 @@
  * Appending is group commit: records gather in memory and go into one write transaction when the group is full or at
  * flush; the next offset is read inside it, so several processes append at once behind LMDB's write lock. A reader's
  * batch holds its read transaction, and its slices point into the map. Thread rule: a handle belongs to one thread; a
- * batch (its transaction) may be released by another. Not across fork. */
+ * batch (its transaction) may be released by another. Not across
+ * fork: a child leaves the parent's handles alone and opens its own. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -75,6 +76,11 @@ struct local_batch {
 
 /* LMDB wants database handles opened one at a time in a process. */
 static pthread_mutex_t dbs_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* A child of fork has no other threads: the lock is free in it, whatever it looked like. */
+static void free_lock_in_child(void) { pthread_mutex_init(&dbs_lock, NULL); }
+
+static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, free_lock_in_child); }
 
 static struct local_log *self(const struct pm_log *base) { return (struct local_log *)(uintptr_t)base; }
 
@@ -291,6 +297,8 @@ static int open_flags(const char *dir)
 
 static int local_open(const char *dir, const struct pm_log_options *options, struct pm_log **ret, struct pm_error *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
     bool made;
     PM_TRY(check_dir(dir, err));
     if (options->mode == PM_LOG_APPEND) PM_TRY(make(dir, 1, &made, err));
@@ -651,6 +659,7 @@ static int local_settings(struct pm_log *base,
 
 const struct pm_log_ops pm_log_local_ops = {
     .scheme = "local:",
+    .check = check_dir,
     .open = local_open,
     .create = local_create,
     .close = local_close,

@@ -228,8 +228,20 @@ static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm
     return PM_OK;
 }
 
+/* The parent's environments are not the child's to use or to close (LMDB's own rule): it forgets them, as they are, and
+ * opens anew. Nobody else runs in it, so the lock is free whatever it looked like. */
+static void forget_in_child(void)
+{
+    pthread_mutex_init(&open_lock, NULL);
+    open_list = NULL;
+}
+
+static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, forget_in_child); }
+
 int pm_kv_open(const char *dir, int flags, struct pm_kv **ret, struct pm_error *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
     pthread_mutex_lock(&open_lock);
     int rc = open_locked(dir, flags, ret, err);
     pthread_mutex_unlock(&open_lock);

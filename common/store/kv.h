@@ -3,7 +3,8 @@
  * One open of a directory per process (reference-counted: pm_kv_open of the same directory again gives the same
  * environment), because closing a second environment would drop the process's file locks under a live reader. Values
  * are 2-byte aligned and end with the transaction (or, in a write transaction, at its next write): memcpy structs out.
- * Readers never block the writer and the writer never blocks them. Not across fork. The map grows by itself:
+ * Readers never block the writer and the writer never blocks them. Not across fork: a child
+ * must leave the handles it was born with alone, and may open its own. The map grows by itself:
  * pm_kv_begin_write makes sure that at least `PM_KV_HEADROOM` of it is free before the transaction starts. */
 #ifndef PM_STORE_KV_H
 #define PM_STORE_KV_H
