@@ -9,6 +9,7 @@ RDKAFKA ?= system
 PREFIX ?= /usr/local
 DEPS ?= yes
 VERSION := 0.1.0
+SONAME := libprovmat.so.0
 
 ifeq ($(origin CC),default)
 CC := $(if $(filter fuzz,$(FLAVOR)),clang,gcc)
@@ -26,6 +27,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 Q := $(if $(V),,@)
 NAME := $(FLAVOR)$(if $(filter latest,$(RDKAFKA)),-rdkafka-latest)
 B := build/$(NAME)
+OBJCOPY ?= objcopy
 export PROVMAT_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/provmat
 
 include mk/deps.mk mk/flags.mk
@@ -64,6 +66,24 @@ $(B)/libprovmat-cli.a: $(filter-out $(MAIN_OBJ),$(CLI_OBJS))
 $(B)/libprovmat-%.a:
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# The library: what producer/provmat.c needs of all the rest, and no name of it but provmat_*.
+.PHONY: library
+library: $(B)/$(SONAME) $(B)/libprovmat.a
+LIBRARY_OBJ := $(call objects,producer/provmat.c)
+LIBRARY_LIBS = $(filter-out -lsmartcols,$(LIBS))
+
+$(B)/$(SONAME): $(LIBRARY_OBJ) producer/provmat.map $(B)/libprovmat-core.a
+	@echo "  LINK  $@"
+	$(Q)$(CXX) $(filter-out -pie,$(LDFLAGS_ALL)) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=producer/provmat.map -Wl,--exclude-libs,ALL \
+	    -Wl,-z,nodelete -Wl,-z,defs -Wl,--as-needed -o $@ $(LIBRARY_OBJ) $(B)/libprovmat-core.a $(LIBRARY_LIBS)
+	$(Q)ln -sfn $(SONAME) $(B)/libprovmat.so
+
+$(B)/libprovmat.a: $(LIBRARY_OBJ) $(B)/libprovmat-core.a
+	@echo "  AR    $@"
+	$(Q)$(LD) -r -o $(B)/libprovmat.o $^
+	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='provmat_*' $(B)/libprovmat.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(B)/libprovmat.o
 
 $(UNIT): $(UNIT_OBJS) $(B)/libprovmat-cli.a $(B)/libprovmat-core.a
 	@echo "  LINK  $@"

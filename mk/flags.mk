@@ -7,7 +7,7 @@ CRITERION_LIBS := $(or $(shell pkg-config --libs criterion 2>/dev/null),-lcriter
 
 # Other optimizers warn of other things: with flags of the caller's own a warning is only a warning.
 WARN := -Wall -Wextra $(if $(filter undefined,$(origin CFLAGS)),-Werror)
-HARDEN := -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+HARDEN := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
 SANITIZE_tsan := -fsanitize=thread
 SANITIZE_fuzz := -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -42,7 +42,10 @@ else ifneq ($(RDKAFKA),system)
 $(error RDKAFKA=$(RDKAFKA) is unknown; there are system and latest)
 endif
 
+# One set of objects for the program and for the library, which shows nothing but what provmat.h marks.
+PIC := -fPIC -fvisibility=hidden
+
 CPPFLAGS_ALL := -I. -DPROVMAT_VERSION='"$(VERSION)"' $(PKG_CFLAGS) $(CPPFLAGS)
-CFLAGS_ALL := -std=gnu11 $(FLAGS_$(FLAVOR)) $(WARN) $(CPPFLAGS_ALL) $(CFLAGS)
-CXXFLAGS_ALL := -std=c++17 $(FLAGS_$(FLAVOR)) $(WARN) $(CPPFLAGS_ALL) $(CXXFLAGS)
+CFLAGS_ALL := -std=gnu11 $(PIC) $(FLAGS_$(FLAVOR)) $(WARN) $(CPPFLAGS_ALL) $(CFLAGS)
+CXXFLAGS_ALL := -std=c++17 $(PIC) $(FLAGS_$(FLAVOR)) $(WARN) $(CPPFLAGS_ALL) $(CXXFLAGS)
 LDFLAGS_ALL := $(LD_$(FLAVOR)) $(LDFLAGS)

@@ -1,20 +1,20 @@
 # What leaves the build folder: man pages, completions, the installed tree, the source archive. Pages and completions are printed by the
-# program itself, so they cannot disagree with it.
+# program itself, and the library's page is made from its header, so they cannot disagree with them.
 
 BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share
-PUBLIC_HEADERS := $(wildcard producer/provmat.h)
 
 .PHONY: man completions dist install
 man: $(B)/man/.stamp
-$(B)/man/.stamp: $(B)/provmat
+$(B)/man/.stamp: $(B)/provmat producer/provmat.h tools/header-man
 	@echo "  MAN   $(@D)"
 	$(Q)rm -rf $(@D) && mkdir -p $(@D)
 	$(Q)set -e; $< help --man > $(@D)/provmat.1; \
 	$< help --list > $(@D)/.list; \
 	while read -r command; do $< help --man $$command > "$(@D)/provmat-$$(echo $$command | tr ' ' -).1" </dev/null; done < $(@D)/.list
+	$(Q)tools/header-man -v version=$(VERSION) producer/provmat.h > $(@D)/provmat.3
 	$(Q)touch $@
 
 completions: $(B)/completions/.stamp
@@ -26,14 +26,17 @@ $(B)/completions/.stamp: $(B)/provmat
 
 $(B)/provmat.pc: provmat.pc.in $(B)/flags FORCE
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
-	    -e 's|@REQUIRES@|$(PKGS)|' $< > $@
+	    -e 's|@PRIVATE@|$(LIBRARY_LIBS)|' $< > $@
 
-install: $(B)/provmat $(B)/libprovmat-core.a $(B)/provmat.pc man completions
+install: $(B)/provmat library $(B)/provmat.pc man completions
 	$(Q)install -D -m 755 $(B)/provmat $(DESTDIR)$(BINDIR)/provmat
-	$(Q)install -D -m 644 $(B)/libprovmat-core.a $(DESTDIR)$(LIBDIR)/libprovmat.a
+	$(Q)install -D -m 644 $(B)/libprovmat.a $(DESTDIR)$(LIBDIR)/libprovmat.a
+	$(Q)install -D -m 755 $(B)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	$(Q)ln -sfn $(SONAME) $(DESTDIR)$(LIBDIR)/libprovmat.so
+	$(Q)install -D -m 644 producer/provmat.h $(DESTDIR)$(INCLUDEDIR)/provmat.h
 	$(Q)install -D -m 644 $(B)/provmat.pc $(DESTDIR)$(LIBDIR)/pkgconfig/provmat.pc
-	$(Q)$(if $(PUBLIC_HEADERS),install -D -m 644 -t $(DESTDIR)$(INCLUDEDIR) $(PUBLIC_HEADERS),:)
 	$(Q)install -d $(DESTDIR)$(DATADIR)/man/man1 && install -m 644 $(B)/man/*.1 $(DESTDIR)$(DATADIR)/man/man1
+	$(Q)install -D -m 644 $(B)/man/provmat.3 $(DESTDIR)$(DATADIR)/man/man3/provmat.3
 	$(Q)install -D -m 644 $(B)/completions/provmat.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/provmat
 	$(Q)install -D -m 644 $(B)/completions/_provmat $(DESTDIR)$(DATADIR)/zsh/site-functions/_provmat
 	$(Q)install -D -m 644 $(B)/completions/provmat.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/provmat.fish

@@ -4,7 +4,7 @@
 TEST_ARGS = $(if $(PYTEST),-- $(PYTEST))
 
 # The recipes print the program's last line last: nothing may follow it.
-test: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(FUZZ_TARGETS)
+test: $(B)/provmat library $(B)/unit $(TEST_TOOLS) $(FUZZ_TARGETS)
 	$(Q)tools/test --build $(B) $(TEST_ARGS)
 
 # The program with planned faults in it is killed at each of them, at random times, and together with a broker.
@@ -95,7 +95,8 @@ make lint             the rules of the house: arrows between folders, headers, s
 make fmt              clang-format over everything
 make bench            the benchmark; SIZE=10M for the size of the goals, BENCH="--only local" for parts
 make unit ONLY=DIR    the unit test program of tests/unit/DIR alone
-make man completions  manual pages and shell completions, from the program's own table
+make library          libprovmat, shared and static; producer/provmat.h says what it does
+make man completions  manual pages and shell completions, from the program's own table and the library's header
 make dist             build/provmat-$(VERSION).tar.gz
 make install          PREFIX=$(PREFIX), DESTDIR=
 make deps             install what is missing; GROUP=build|kafka|test|bench|lint|fmt|fuzz|rdkafka

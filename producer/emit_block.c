@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "producer/record.h"
 
 static void refuse(struct pm_emit_block *block, uint64_t line, const char *reason)
 {
@@ -23,14 +24,6 @@ static bool is_blank(struct pm_slice line)
     return true;
 }
 
-static struct pm_slice key_of(const struct pm_event *ev)
-{
-    if (pm_event_has(ev, PM_HAS(job_id))) return ev->job_id;
-    return pm_event_has(ev, PM_HAS(result)) ? ev->result : PM_SLICE("");
-}
-
-static int64_t floor_ms(int64_t us) { return us >= 0 ? us / 1000 : -((-us + 999) / 1000); }
-
 static void add_record(struct pm_emit_block *block, const struct pm_emit_record *record)
 {
     if (block->n_records == block->cap_records) {
@@ -49,8 +42,9 @@ static int line_work(struct pm_emit_block *block, struct pm_slice line, uint64_t
         return pm_error_set(err, PM_ELIMIT, "the event is longer than the limit of %d bytes", PM_EVENT_BYTES_MAX);
     int64_t default_at_us = block->default_at_us + (int64_t)(number - block->first_line);
     PM_TRY(pm_event_from_json(line, default_at_us, arena, &ev, err));
-    struct pm_slice key = key_of(&ev);
-    struct pm_emit_record record = {.at = block->bytes.len, .timestamp_ms = floor_ms(ev.occurred_at), .line = number};
+    struct pm_slice key = pm_record_key(&ev);
+    struct pm_emit_record record = {
+        .at = block->bytes.len, .timestamp_ms = pm_record_timestamp_ms(&ev), .line = number};
     if (codec) {
         pm_buf_slice_add(&block->bytes, key);
         int rc = pm_codec_encode(codec, &ev, &block->bytes, err);

@@ -1,0 +1,26 @@
+/* convert.h: the structs of provmat.h -> struct pm_event (convert.c). One thread a call. */
+#ifndef PM_PRODUCER_CONVERT_H
+#define PM_PRODUCER_CONVERT_H
+
+#include "producer/provmat.h"
+#include "producer/record.h"
+
+/* What the producer fills in where an event says nothing. */
+struct pm_convert_defaults {
+    const char *job_id, *worker; /* NULL: nothing */
+    int64_t now_us;
+};
+
+/* Fills *ret from `given`, a struct provmat_* of the type (Computed and Discovered: struct provmat_computed). Complete
+ * and checked (pm_event_complete). Borrows from `given`, the defaults and the maker. PM_EINVALID, PM_ELIMIT. Memory
+ * that is needed on the way is bounded whatever is given. */
+int pm_convert(enum pm_event_type type, const void *given, const struct pm_convert_defaults *defaults,
+               struct pm_record_maker *maker, struct pm_event *ret, struct pm_error *err) PM_MUST_CHECK;
+
+/* A struct that begins with its size, into our own of `own_size` bytes, which may be a smaller or larger version of it.
+ * PM_EINVALID when the size was never set, or when the struct sets members that are not known here: what is said must
+ * not be passed over in silence. */
+#define PM_GIVEN_BYTES_MAX 4096
+int pm_given_take(void *own, size_t own_size, const void *given, const char *name, struct pm_error *err) PM_MUST_CHECK;
+
+#endif

@@ -1,0 +1,50 @@
+/* producer.h: the inside of a provmat_producer: what calls (provmat.c) and the thread that delivers (deliver.c) share.
+ *
+ *   call: convert -> record -> queue --signal--> thread: take -> log (ship.c) -> drop from the queue
+ *
+ * `lock` is held for the length of one call's work in memory, and never while anything waits for a log or a disk. */
+#ifndef PM_PRODUCER_PRODUCER_H
+#define PM_PRODUCER_PRODUCER_H
+
+#include <pthread.h>
+
+#include "producer/convert.h"
+#include "producer/options.h"
+#include "producer/queue.h"
+#include "producer/ship.h"
+
+struct provmat_producer {
+    struct provmat_producer *next; /* of all producers of the process; guarded by their lock in provmat.c */
+    struct pm_settings settings;   /* constant */
+
+    /* the thread's own */
+    struct pm_ship ship;
+    struct pm_record *batch; /* PM_SHIP_RECORDS_MAX */
+    size_t n_refused;        /* of the batch */
+    int backoff_ms;
+
+    pthread_mutex_t lock; /* guards all that follows */
+    pthread_cond_t work, progress;
+    struct pm_queue queue;
+    struct pm_record_maker maker;
+    uint64_t sequence;
+    int64_t last_us; /* the time that was last given to an event without one */
+    uint64_t accepted, acknowledged, rejected, dropped;
+    char job[PM_JOB_ID_BYTES_MAX + 1]; /* of provmat_job_set; empty: the settings' */
+    struct pm_error problem;           /* code PM_OK: none */
+    uint64_t flush_to;                 /* a place in the queue that somebody waits for */
+    bool running;                      /* there is a thread */
+    bool idle;                         /* it waits for a first event */
+    bool hurried;                      /* it was told that a batch is full */
+    bool ending, ended, abandoned;     /* close: it is to end; it has; it frees the producer when it does */
+};
+
+#define PM_PRODUCER_BATCH_BYTES ((size_t)1 << 20) /* so much is not left to linger */
+
+/* Starts the thread unless it runs; PM_ENOMEM when there is none to be had. With the lock. */
+int pm_deliver_start(struct provmat_producer *p, struct pm_error *err) PM_MUST_CHECK;
+void pm_producer_free(struct provmat_producer *p); /* nobody else has it any more */
+/* Waits on `progress` until then (pm_time_monotonic_us); false when it is past. With the lock. */
+bool pm_producer_wait(struct provmat_producer *p, pthread_cond_t *cond, int64_t until_us);
+
+#endif

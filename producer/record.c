@@ -1,0 +1,53 @@
+/* record.c: event -> record, for `emit` and for the library. */
+#include "producer/record.h"
+
+#include "common/event/frame.h"
+
+struct pm_slice pm_record_key(const struct pm_event *ev)
+{
+    if (pm_event_has(ev, PM_HAS(job_id))) return ev->job_id;
+    return pm_event_has(ev, PM_HAS(result)) ? ev->result : PM_SLICE("");
+}
+
+int64_t pm_record_timestamp_ms(const struct pm_event *ev)
+{
+    int64_t us = ev->occurred_at;
+    return us >= 0 ? us / 1000 : -((-us + 999) / 1000);
+}
+
+/* One large event must not make all later ones expensive to hold. */
+static void keep_small(struct pm_buf *buf)
+{
+    if (buf->cap > PM_RECORD_KEEP_BYTES / 4) pm_buf_release(buf);
+    pm_buf_clear(buf);
+}
+
+void pm_record_begin(struct pm_record_maker *maker)
+{
+    if (pm_arena_bytes(&maker->arena) > PM_RECORD_KEEP_BYTES / 2) pm_arena_release(&maker->arena);
+    pm_arena_reset(&maker->arena);
+    keep_small(&maker->scratch);
+    keep_small(&maker->value);
+}
+
+int pm_record_make(struct pm_record_maker *maker, const struct pm_event *ev, struct pm_record *ret,
+                   struct pm_error *err)
+{
+    pm_buf_clear(&maker->value);
+    pm_frame_put_single_object(pm_schema_fingerprint(ev->type), &maker->value);
+    size_t frame = maker->value.len;
+    pm_event_encode(ev, &maker->value);
+    if (maker->value.len - frame > PM_EVENT_BYTES_MAX)
+        return pm_error_set(err, PM_ELIMIT, "the event has %zu bytes as a record; at most %d are allowed",
+                            maker->value.len - frame, PM_EVENT_BYTES_MAX);
+    *ret = (struct pm_record){
+        .key = pm_record_key(ev), .value = pm_buf_slice(&maker->value), .timestamp_ms = pm_record_timestamp_ms(ev)};
+    return PM_OK;
+}
+
+void pm_record_release(struct pm_record_maker *maker)
+{
+    pm_arena_release(&maker->arena);
+    pm_buf_release(&maker->scratch);
+    pm_buf_release(&maker->value);
+}

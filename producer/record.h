@@ -1,0 +1,30 @@
+/* record.h: from an event to the record that the log takes: key, value, timestamp. */
+#ifndef PM_PRODUCER_RECORD_H
+#define PM_PRODUCER_RECORD_H
+
+#include "common/event/codec.h"
+
+struct pm_record {
+    struct pm_slice key, value;
+    int64_t timestamp_ms;
+    uint64_t sequence; /* of its producer, from 1; 0: none */
+};
+
+/* The job's id, else the result's path, else nothing. Borrows from the event. */
+struct pm_slice pm_record_key(const struct pm_event *ev);
+int64_t pm_record_timestamp_ms(const struct pm_event *ev);
+
+/* Makes records one after the other, framed without a registry (pm_codec_reframe adds one). Belongs to one thread at a
+ * time; a zeroed struct is ready. What it holds between two events is bounded by PM_RECORD_KEEP_BYTES. */
+#define PM_RECORD_KEEP_BYTES ((size_t)1 << 20)
+struct pm_record_maker {
+    struct pm_arena arena; /* the event's; reset by pm_record_begin */
+    struct pm_buf scratch, value;
+};
+void pm_record_begin(struct pm_record_maker *maker);
+/* Of a complete event (pm_event_complete). The record borrows from the event and the maker, until the next begin. */
+int pm_record_make(struct pm_record_maker *maker, const struct pm_event *ev, struct pm_record *ret,
+                   struct pm_error *err) PM_MUST_CHECK;
+void pm_record_release(struct pm_record_maker *maker);
+
+#endif

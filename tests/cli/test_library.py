@@ -1,0 +1,190 @@
+"""libprovmat from outside: what `make install` puts where, programs that are built against it, and jobs that fork or are killed."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import PROGRAM, ROOT
+
+BUILD = PROGRAM.parent
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """A tree as `make install` makes it: the environment that finds it, and the tree."""
+    if BUILD.name != "release":
+        pytest.skip("what is installed is the release build")
+    tree = tmp_path_factory.mktemp("installed")
+    done = subprocess.run(["make", "-s", "DEPS=no", "PREFIX=/usr", f"DESTDIR={tree}", "install"], cwd=ROOT, capture_output=True, text=True,
+                          check=False, env={key: value for key, value in os.environ.items() if not key.startswith("MAKE")})
+    assert done.returncode == 0, done.stderr
+    environment = {**os.environ, "PKG_CONFIG_PATH": f"{tree}/usr/lib/pkgconfig", "PKG_CONFIG_SYSROOT_DIR": str(tree),
+                   "PKG_CONFIG_ALLOW_SYSTEM_CFLAGS": "1", "PKG_CONFIG_ALLOW_SYSTEM_LIBS": "1", "LD_LIBRARY_PATH": f"{tree}/usr/lib"}
+    return environment, tree / "usr"
+
+
+def flags(environment, *what):
+    return subprocess.run(["pkg-config", *what, "provmat"], capture_output=True, text=True, check=True, env=environment).stdout.split()
+
+
+def compile_c(environment, source, out, libraries, compiler="cc", more=()):
+    command = [compiler, "-Wall", "-Wextra", "-Werror", *more, str(source), "-o", str(out), *flags(environment, "--cflags"), *libraries]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
+    return out
+
+
+def assert_story(provmat, log, index):
+    """What examples/c/worker.c tells."""
+    provmat("materialize", "--once", "--log", log, "--index", index)
+    job, = provmat.json_rows("query", "job", "job-1", "--index", index, "-f", "ndjson")
+    assert (job["status"], job["computed"], job["reused"]) == ("succeeded", 3, 1)
+
+
+def test_example_with_the_shared_library(installed, provmat, local, index, tmp_path):
+    environment, _ = installed
+    program = compile_c(environment, ROOT / "examples/c/worker.c", tmp_path / "worker", flags(environment, "--libs"))
+    log = local()
+    done = subprocess.run([program], capture_output=True, text=True, check=True, env={**environment, "PROVMAT_LOG": log})
+    assert (done.stdout, done.stderr) == ("", "")
+    assert "libprovmat.so.0" in subprocess.run(["ldd", program], capture_output=True, text=True, check=True, env=environment).stdout
+    assert_story(provmat, log, index())
+
+
+def test_example_with_the_static_library(installed, provmat, local, index, tmp_path):
+    environment, tree = installed
+    libraries = [tree / "lib/libprovmat.a", *(flag for flag in flags(environment, "--static", "--libs") if flag != "-lprovmat")]
+    program = compile_c(environment, ROOT / "examples/c/worker.c", tmp_path / "worker", map(str, libraries))
+    log = local()
+    subprocess.run([program], check=True, env={**environment, "PROVMAT_LOG": log})
+    assert "libprovmat" not in subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    assert_story(provmat, log, index())
+
+
+def test_example_is_short_and_survives_a_wrong_log(installed, tmp_path):
+    environment, _ = installed
+    assert len((ROOT / "examples/c/worker.c").read_text().splitlines()) < 40
+    program = compile_c(environment, ROOT / "examples/c/worker.c", tmp_path / "worker", flags(environment, "--libs"))
+    done = subprocess.run([program], capture_output=True, text=True, check=False, env={**environment, "PROVMAT_LOG": "ftp://x"})
+    assert done.returncode == 0
+    assert 'option PROVMAT_LOG, "ftp://x"' in done.stderr
+
+
+def test_header_is_c_and_cxx(installed, tmp_path):
+    environment, _ = installed
+    source = "#include <provmat.h>\nint main(void) { return provmat_version() == 0; }\n"
+    for name, compiler, standard in (("a.c", "cc", "-std=c11"), ("b.cc", "c++", "-std=c++17")):
+        (tmp_path / name).write_text(source)
+        program = compile_c(environment, tmp_path / name, tmp_path / "program", flags(environment, "--libs"), compiler,
+                            [standard, "-pedantic"])
+        subprocess.run([program], check=True, env=environment)
+
+
+def declared():
+    return set(re.findall(r"^PROVMAT_API [^(]*?(provmat_\w+)\(", (ROOT / "producer/provmat.h").read_text(), re.M))
+
+
+def test_only_declared_names_are_exported(installed):
+    _, tree = installed
+    shared = subprocess.run(["nm", "-D", "--defined-only", tree / "lib/libprovmat.so.0"], capture_output=True, text=True, check=True).stdout
+    static = subprocess.run(["nm", "-g", "--defined-only", tree / "lib/libprovmat.a"], capture_output=True, text=True, check=True).stdout
+    for symbols in (shared, static):
+        assert {line.split()[2] for line in symbols.splitlines() if len(line.split()) == 3} == declared()
+    dynamic = subprocess.run(["readelf", "-d", tree / "lib/libprovmat.so.0"], capture_output=True, text=True, check=True).stdout
+    assert "Library soname: [libprovmat.so.0]" in dynamic
+
+
+def test_every_function_has_its_place_in_the_manual_and_a_test(installed):
+    _, tree = installed
+    page = (tree / "share/man/man3/provmat.3").read_text()
+    tests = (ROOT / "tests/unit/producer/provmat_test.c").read_text()
+    for name in declared():
+        assert f"{name}(" in page
+        assert f"{name}(" in tests
+    if shutil.which("mandoc"):
+        done = subprocess.run(["mandoc", "-Tlint", "-Wwarning"], input=page, capture_output=True, text=True, check=False)
+        assert [line for line in done.stdout.splitlines() if "missing date" not in line] == []
+
+
+# What a job does with the library, as a program: argv is LOG OUTBOX EVENTS and a word.
+JOB = r"""
+#include <provmat.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int say(provmat_producer *p, const char *job, int i)
+{
+    char path[64];
+    struct provmat_result sim = {.size = sizeof sim, .path = path, .kind = PROVMAT_SIM};
+    struct provmat_computed event = {.size = sizeof event, .job_id = job, .result = &sim};
+    snprintf(path, sizeof path, "s/%s/%d", job, i);
+    return provmat_computed(p, &event, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    struct provmat_options options = {.size = sizeof options, .log = argv[1], .linger_ms = 1};
+    struct provmat_error err;
+    provmat_producer *p;
+    if (argc < 5) return 9;
+    if (*argv[2]) options.outbox = argv[2];
+    if (strstr(argv[4], "always")) options.outbox_mode = PROVMAT_OUTBOX_ALWAYS;
+    if (provmat_open(&options, &p, &err) != PROVMAT_OK) return fprintf(stderr, "%s\n", err.text), 2;
+    int n = atoi(argv[3]);
+    if (strstr(argv[4], "fork")) {
+        say(p, "before", 0);
+        for (int child = 0; child < 4; child++) {
+            if (fork() != 0) continue;
+            for (int i = 0; i < n; i++)
+                if (say(p, "child", child * n + i) != PROVMAT_OK) _exit(1);
+            _exit(provmat_close(p, 20000, NULL));
+        }
+        for (int status; wait(&status) > 0;)
+            if (status != 0) return 3;
+    }
+    for (int i = 0; n < 0 || i < n; i++) {
+        if (say(p, "job", i) != PROVMAT_OK) continue;
+        if (strstr(argv[4], "print")) {
+            printf("%d\n", i); /* accepted */
+            fflush(stdout);
+        }
+    }
+    if (provmat_close(p, strstr(argv[4], "brief") ? 200 : 20000, &err) != PROVMAT_OK) return fprintf(stderr, "%s\n", err.text), 1;
+    return 0;
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def job(tmp_path_factory):
+    """JOB, built against the library of the program under test, under its own flags."""
+    folder = tmp_path_factory.mktemp("job")
+    (folder / "job.c").write_text(JOB)
+    (folder / "provmat.h").write_text((ROOT / "producer/provmat.h").read_text())
+    known = (BUILD / "flags").read_text().split() if (BUILD / "flags").exists() else []
+    more = [flag for flag in known if flag.startswith(("-fsanitize", "-fno-sanitize", "--coverage", "-l", "-L")) or flag.endswith(".a")]
+    command = ["gcc", "-std=gnu11", "-g", f"-I{folder}", str(folder / "job.c"), str(BUILD / "libprovmat-core.a"), *more, "-lstdc++", "-o",
+               str(folder / "job")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "job"
+
+
+def results(provmat, log, index):
+    provmat("materialize", "--once", "--log", log, "--index", index)
+    return provmat.json_rows("query", "jobs", "--index", index, "-f", "ndjson")
+
+
+def test_children_of_a_fork_tell_by_themselves(job, provmat, local, index):
+    log = local()
+    subprocess.run([job, log, "", "500", "fork"], check=True, env=provmat.environment)
+    found = {row["job_id"]: row["computed"] for row in results(provmat, log, index())}
+    assert found == {"before": 1, "child": 2000, "job": 500}
+    assert json.loads(provmat("log", "info", "--log", log, "-f", "json").stdout)["events"] == 2501

@@ -1,0 +1,78 @@
+/* queue_test.c: what is put comes out, in order and whole, wherever the ring turns; a full one refuses. */
+#include "producer/queue.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "tests/support/events.h"
+
+static struct pm_queue opened(void)
+{
+    struct pm_queue queue;
+    struct pm_error err;
+    cr_assert_eq(pm_queue_open(&queue, PM_QUEUE_BYTES_MIN, &err), PM_OK);
+    return queue;
+}
+
+/* A record whose bytes follow from its number. */
+static struct pm_record numbered(uint64_t number, char *room, size_t key_len, size_t value_len)
+{
+    memset(room, (int)(number & 127), key_len + value_len);
+    return (struct pm_record){.key = pm_slice(room, key_len),
+                              .value = pm_slice(room + key_len, value_len),
+                              .timestamp_ms = (int64_t)number - 5,
+                              .sequence = number};
+}
+
+static void check(const struct pm_record *record, uint64_t number)
+{
+    cr_assert_eq(record->sequence, number);
+    cr_assert_eq(record->timestamp_ms, (int64_t)number - 5);
+    for (size_t i = 0; i < record->key.len + record->value.len; i++) /* they stand side by side */
+        cr_assert_eq(record->key.ptr[i], (char)(number & 127));
+}
+
+Test(queue, random_sizes_over_many_turns)
+{
+    struct pm_queue queue = opened();
+    uint64_t state = 7, put = 0, taken = 0, bytes = 0;
+    char *room = malloc(1 << 20);
+    struct pm_record records[64];
+    while (bytes < 5 * PM_QUEUE_BYTES_MIN) {
+        size_t value_len = test_random(&state) % (test_random(&state) % 50 == 0 ? 1000000 : 700);
+        struct pm_record record = numbered(put + 1, room, test_random(&state) % 256, value_len);
+        if (pm_queue_put(&queue, &record)) {
+            put++;
+            bytes += value_len;
+            if (test_random(&state) % 3) continue;
+        }
+        uint64_t end;
+        size_t n = pm_queue_take(&queue, records, 64, 1 << 20, &end);
+        cr_assert_gt(n, 0);
+        for (size_t i = 0; i < n; i++) check(&records[i], ++taken);
+        pm_queue_drop(&queue, end, n);
+        cr_assert_eq(queue.records, put - taken);
+    }
+    free(room);
+    pm_queue_close(&queue);
+}
+
+Test(queue, full_refuses_and_empty_gives_nothing)
+{
+    struct pm_queue queue = opened();
+    struct pm_record records[4];
+    uint64_t end, n = 0;
+    char *room = malloc(1 << 20);
+    struct pm_record record = numbered(1, room, 10, 1000000);
+    cr_assert_eq(pm_queue_take(&queue, records, 4, 1, &end), 0);
+    while (pm_queue_put(&queue, &record)) n++;
+    cr_assert_eq(n, 4); /* 4 MiB */
+    cr_assert_eq(queue.records, 4);
+    cr_assert_leq(pm_queue_used(&queue), queue.size);
+    cr_assert_eq(pm_queue_take(&queue, records, 4, 1, &end), 1, "at least one, however large");
+    pm_queue_drop(&queue, end, 1);
+    cr_assert(pm_queue_put(&queue, &record));
+    cr_assert_not(pm_queue_put(&queue, &record));
+    free(room);
+    pm_queue_close(&queue);
+}
