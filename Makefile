@@ -1,7 +1,7 @@
 # provmat: `make` builds, `make demo` shows it, `make test` proves it, `make help` lists the rest.
 #
-# Everything built goes to build/FLAVOR (release, debug, asan, tsan, coverage, fuzz, faults); sources are found by wildcard, nothing is
-# registered by hand. The variables people change: FLAVOR, CC, CXX, V=1 (show commands), RDKAFKA=latest (link the newest librdkafka statically),
+# Everything built goes to build/FLAVOR (release, debug, asan, tsan, valgrind, coverage, fuzz, faults); sources are found by wildcard,
+# nothing is registered by hand. The variables people change: FLAVOR, CC, CXX, V=1 (show commands), RDKAFKA=latest (link the newest librdkafka statically),
 # ONLY=common/log (unit tests of one folder), PREFIX and DESTDIR (install), DEPS=no (install nothing, check nothing).
 
 FLAVOR ?= release
@@ -40,6 +40,7 @@ CORE_OBJS := $(call objects,$(call sources,common producer consumer query))
 CLI_OBJS := $(call objects,$(call sources,cli))
 MAIN_OBJ := $(filter %/cli/main.c.o,$(CLI_OBJS))
 UNIT_OBJS := $(call objects,$(if $(ONLY),$(call sources,$(addprefix tests/unit/,$(ONLY)) tests/support),$(call sources,tests/unit tests/contract tests/support)))
+PLAIN_OBJS := $(if $(PLAIN),$(call objects,tests/plain/plain.c))
 BENCH_SRCS := $(wildcard bench/*.c)
 BENCH_BINS := $(BENCH_SRCS:%.c=$(B)/%)
 TEST_TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
@@ -85,7 +86,7 @@ $(B)/libprovmat.a: $(LIBRARY_OBJ) $(B)/libprovmat-core.a
 	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='provmat_*' $(B)/libprovmat.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(B)/libprovmat.o
 
-$(UNIT): $(UNIT_OBJS) $(B)/libprovmat-cli.a $(B)/libprovmat-core.a
+$(UNIT): $(UNIT_OBJS) $(PLAIN_OBJS) $(B)/libprovmat-cli.a $(B)/libprovmat-core.a
 	@echo "  LINK  $@"
 	$(Q)$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CRITERION_LIBS)
 

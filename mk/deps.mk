@@ -4,8 +4,8 @@
 NO_DEPS_GOALS := help clean deps kafka-down registry-down
 GOALS := $(or $(MAKECMDGOALS),all)
 NEEDS := $(if $(filter-out $(NO_DEPS_GOALS),$(GOALS)),build)
-ifneq ($(filter test test-long test-faults asan asan-unit tsan coverage unit,$(GOALS)),)
-NEEDS := test
+ifneq ($(filter test test-long test-faults asan asan-unit tsan valgrind coverage unit,$(GOALS)),)
+NEEDS := test $(filter valgrind,$(GOALS))
 else ifneq ($(filter bench,$(GOALS)),)
 NEEDS := bench
 else ifneq ($(filter kafka-up registry-up demo-kafka,$(GOALS)),)

@@ -3,7 +3,9 @@
 PKGS := avro-c lmdb libcjson libb2 smartcols libcurl $(if $(filter latest,$(RDKAFKA)),,rdkafka)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread
-CRITERION_LIBS := $(or $(shell pkg-config --libs criterion 2>/dev/null),-lcriterion)
+# Lanes that Criterion cannot run in have a runner of our own (tests/plain).
+PLAIN := $(filter tsan valgrind,$(FLAVOR))
+CRITERION_LIBS := $(if $(PLAIN),,$(or $(shell pkg-config --libs criterion 2>/dev/null),-lcriterion))
 
 # Other optimizers warn of other things: with flags of the caller's own a warning is only a warning.
 WARN := -Wall -Wextra $(if $(filter undefined,$(origin CFLAGS)),-Werror)
@@ -17,6 +19,7 @@ FLAGS_debug := -O0 -g3
 FLAGS_asan := -O1 -g -fno-omit-frame-pointer $(SANITIZE_asan)
 FLAGS_tsan := -O1 -g -fno-omit-frame-pointer $(SANITIZE_tsan)
 FLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZE_fuzz)
+FLAGS_valgrind := -O1 -g
 FLAGS_faults := -O1 -g -DPM_FAULTS
 FLAGS_coverage := -O0 -g --coverage
 LD_release := -pie -Wl,-z,relro,-z,now
@@ -27,7 +30,7 @@ LD_fuzz := $(SANITIZE_fuzz)
 LD_FUZZ_MAIN := $(if $(filter fuzz,$(FLAVOR)),-fsanitize=fuzzer)
 LD_coverage := --coverage
 ifeq ($(FLAGS_$(FLAVOR)),)
-$(error FLAVOR=$(FLAVOR) is unknown; there are release, debug, asan, tsan, coverage, fuzz and faults)
+$(error FLAVOR=$(FLAVOR) is unknown; there are release, debug, asan, tsan, valgrind, coverage, fuzz and faults)
 endif
 
 # The newest librdkafka comes as a static library out of the cache folder (tools/librdkafka-latest builds it there once).
@@ -45,7 +48,7 @@ endif
 # One set of objects for the program and for the library, which shows nothing but what provmat.h marks.
 PIC := -fPIC -fvisibility=hidden
 
-CPPFLAGS_ALL := -I. -DPROVMAT_VERSION='"$(VERSION)"' $(PKG_CFLAGS) $(CPPFLAGS)
+CPPFLAGS_ALL := -I. $(if $(PLAIN),-Itests/plain) -DPROVMAT_VERSION='"$(VERSION)"' $(PKG_CFLAGS) $(CPPFLAGS)
 CFLAGS_ALL := -std=gnu11 $(PIC) $(FLAGS_$(FLAVOR)) $(WARN) $(CPPFLAGS_ALL) $(CFLAGS)
 CXXFLAGS_ALL := -std=c++17 $(PIC) $(FLAGS_$(FLAVOR)) $(WARN) $(CPPFLAGS_ALL) $(CXXFLAGS)
 LDFLAGS_ALL := $(LD_$(FLAVOR)) $(LDFLAGS)

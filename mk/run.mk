@@ -24,14 +24,21 @@ asan:
 	$(Q)$(MAKE) FLAVOR=asan asan-suite
 .PHONY: asan-suite asan-unit
 asan-suite: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(FUZZ_TARGETS) $(B)/canary
-	$(Q)tools/test --build $(B) --sanitizer --canary $(B)/canary $(TEST_ARGS)
+	$(Q)tools/test --build $(B) --lane asan --canary $(B)/canary $(TEST_ARGS)
 asan-unit:
 	$(Q)$(MAKE) FLAVOR=asan asan-unit-suite
 .PHONY: asan-unit-suite
 asan-unit-suite: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(B)/canary
-	$(Q)tools/test --build $(B) --sanitizer --canary $(B)/canary --no-program
+	$(Q)tools/test --build $(B) --lane asan --canary $(B)/canary --no-program
 
-$(B)/canary: $(B)/obj/tests/canary/canary.c.o
+# The unit tests; program tests would only wait longer for the same code.
+tsan valgrind:
+	$(Q)$(MAKE) FLAVOR=$@ $@-suite
+.PHONY: tsan-suite valgrind-suite valgrind
+tsan-suite valgrind-suite: $(B)/provmat $(B)/unit $(B)/canary
+	$(Q)tools/test --build $(B) --lane $(FLAVOR) --canary $(B)/canary --no-program
+
+$(B)/canary: $(B)/obj/tests/canary/canary.c.o $(PLAIN_OBJS)
 	@echo "  LINK  $@"
 	$(Q)$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(CRITERION_LIBS)
 
@@ -89,6 +96,7 @@ make test             every test, on a real broker; RDKAFKA=latest: with the new
 make test-faults      the program killed at every planned fault and 200 times at random, and with it the broker
 make test-long        10,000 seeds of the consumer's simulation, 2,000 kills, 100 of the broker; SEEDS=N KILLS=N BROKER_KILLS=N
 make asan             the tests under AddressSanitizer and UBSan; asan-unit: the unit tests alone
+make tsan valgrind    the unit tests under ThreadSanitizer and under valgrind, after planted bugs were caught
 make fuzz             every decoder against bytes that nobody meant, TIME=60 seconds in all, ONLY=record; fuzz-minimise: new corpora
 make coverage         the tests, and the share of lines that they reach
 make lint             the rules of the house: arrows between folders, headers, style
@@ -99,12 +107,12 @@ make library          libprovmat, shared and static; producer/provmat.h says wha
 make man completions  manual pages and shell completions, from the program's own table and the library's header
 make dist             build/provmat-$(VERSION).tar.gz
 make install          PREFIX=$(PREFIX), DESTDIR=
-make deps             install what is missing; GROUP=build|kafka|test|bench|lint|fmt|fuzz|rdkafka
+make deps             install what is missing; GROUP=build|kafka|test|bench|lint|fmt|fuzz|valgrind|rdkafka
 make kafka-up         a real Kafka on 127.0.0.1, PORT=19092; make kafka-down ends it
 make registry-up      a real schema registry, PORT=18081; make registry-down ends it
 make clean            remove build/
 
-FLAVOR=release|debug|asan|tsan|coverage|fuzz|faults  RDKAFKA=latest  CC=clang  V=1  DEPS=no
+FLAVOR=release|debug|asan|tsan|valgrind|coverage|fuzz|faults  RDKAFKA=latest  CC=clang  V=1  DEPS=no
 endef
 help:
 	$(info $(HELP))

@@ -122,7 +122,8 @@ static int reserve_lock(const char *dir, bool read_only, struct pm_error *err)
     return rc == ENOSPC ? pm_error_set(err, PM_EIO, "%s: could not write: no space left on the device", path) : PM_OK;
 }
 
-/* A fresh MDB_env with the largest map that the address space gives. */
+/* A fresh MDB_env with the largest map that the address space gives. Linux says ENOMEM where there is no room, valgrind
+ * EINVAL. */
 static int env_open(const char *dir, unsigned flags, MDB_env **ret)
 {
     uint64_t map = PM_FAULT_LIMIT(map_bytes, MAP_BYTES_FIRST);
@@ -140,7 +141,7 @@ static int env_open(const char *dir, unsigned flags, MDB_env **ret)
             return 0;
         }
         mdb_env_close(env);
-    } while (rc == ENOMEM && (map /= 4) >= MAP_BYTES_LEAST);
+    } while ((rc == ENOMEM || rc == EINVAL) && (map /= 4) >= MAP_BYTES_LEAST);
     return rc;
 }
 

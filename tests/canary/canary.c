@@ -3,11 +3,13 @@
  *
  * The values come through volatile variables, else the compiler sees the bug and removes it. */
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
 
+/* asan: overflow, leak, undefined. tsan: race. valgrind: unset, past, leak. */
 static volatile size_t size = 16;
 static char *volatile kept;
 
@@ -33,4 +35,35 @@ Test(canary, undefined)
     volatile int largest = INT_MAX;
     volatile int past = largest + 1;
     (void)past;
+}
+
+static int shared;
+
+static void *count_up(void *arg)
+{
+    for (int i = 0; i < 1000; i++) shared++;
+    return arg;
+}
+
+Test(canary, race)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, count_up, NULL) != 0) abort();
+    count_up(NULL);
+    pthread_join(thread, NULL);
+}
+
+/* A decision by a byte that nobody wrote. */
+Test(canary, unset)
+{
+    kept = malloc(size);
+    if (kept[3] == 'x') size++;
+    free(kept);
+}
+
+Test(canary, past)
+{
+    kept = calloc(size, 1);
+    if (kept[size] == 'x') size++;
+    free(kept);
 }

@@ -49,7 +49,7 @@ def test_half_a_report(runner, tmp_path):
 
 
 def test_a_sanitizer_report_is_a_failure(runner, tmp_path):
-    it = runner.Runner(tmp_path, sanitizer=True)
+    it = runner.Runner(tmp_path, lane="asan")
     (it.scratch / "san.41").write_text("ERROR: LeakSanitizer")
     count = runner.Count()
     it.sanitizer_reports(count, "a test")
@@ -58,6 +58,6 @@ def test_a_sanitizer_report_is_a_failure(runner, tmp_path):
 
 
 def test_what_is_started_ends_with_it(runner, tmp_path):
-    it = runner.Runner(tmp_path, sanitizer=False)
+    it = runner.Runner(tmp_path, lane=None)
     assert it.run(["sleep", "60"], 0.2) is None
     assert it.run(["sh", "-c", "exit 3"], 10) == 3
