@@ -41,6 +41,7 @@ CLI_OBJS := $(call objects,$(call sources,cli))
 MAIN_OBJ := $(filter %/cli/main.c.o,$(CLI_OBJS))
 UNIT_OBJS := $(call objects,$(if $(ONLY),$(call sources,$(addprefix tests/unit/,$(ONLY)) tests/support),$(call sources,tests/unit tests/contract tests/support)))
 PLAIN_OBJS := $(if $(PLAIN),$(call objects,tests/plain/plain.c))
+THREADS_OBJ := $(if $(filter tsan,$(FLAVOR)),$(call objects,tests/plain/threads.c))
 BENCH_SRCS := $(wildcard bench/*.c)
 BENCH_BINS := $(BENCH_SRCS:%.c=$(B)/%)
 TEST_TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
@@ -58,7 +59,7 @@ unit: $(UNIT)
 release debug:
 	$(Q)$(MAKE) FLAVOR=$@ $(if $(filter release,$@),all,program)
 
-$(B)/provmat: $(or $(MAIN_OBJ),cli/main.c) $(B)/libprovmat-cli.a $(B)/libprovmat-core.a
+$(B)/provmat: $(or $(MAIN_OBJ),cli/main.c) $(THREADS_OBJ) $(B)/libprovmat-cli.a $(B)/libprovmat-core.a
 	@echo "  LINK  $@"
 	$(Q)$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
@@ -86,16 +87,16 @@ $(B)/libprovmat.a: $(LIBRARY_OBJ) $(B)/libprovmat-core.a
 	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='provmat_*' $(B)/libprovmat.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(B)/libprovmat.o
 
-$(UNIT): $(UNIT_OBJS) $(PLAIN_OBJS) $(B)/libprovmat-cli.a $(B)/libprovmat-core.a
+$(UNIT): $(UNIT_OBJS) $(PLAIN_OBJS) $(THREADS_OBJ) $(B)/libprovmat-cli.a $(B)/libprovmat-core.a
 	@echo "  LINK  $@"
 	$(Q)$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) $(CRITERION_LIBS)
 
-$(BENCH_BINS) $(TEST_TOOLS): $(B)/%: $(B)/obj/%.c.o $(B)/libprovmat-core.a
+$(BENCH_BINS) $(TEST_TOOLS): $(B)/%: $(B)/obj/%.c.o $(THREADS_OBJ) $(B)/libprovmat-core.a
 	@echo "  LINK  $@"
 	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 # With libFuzzer as its main in FLAVOR=fuzz, else with one that replays the corpus.
-$(FUZZ_TARGETS): $(B)/%: $(B)/obj/%.c.o $(FUZZ_OBJS) $(B)/libprovmat-core.a
+$(FUZZ_TARGETS): $(B)/%: $(B)/obj/%.c.o $(FUZZ_OBJS) $(B)/libprovmat-cli.a $(B)/libprovmat-core.a
 	@echo "  LINK  $@"
 	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS_ALL) $(LD_FUZZ_MAIN) -o $@ $^ $(LIBS)
 

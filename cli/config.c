@@ -3,15 +3,14 @@
  * All settings live in one list of name=value. Lines of the file come first, -X after them and over them; names that
  * begin with "provmat." are ours, "schema.registry.url" is the codec's, everything else goes to librdkafka as it
  * stands. --log and --index are short for provmat.log and provmat.index. */
-#include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/config_lines.h"
 #include "common/base/arena.h"
 #include "common/base/check.h"
 #include "common/base/hash.h"
@@ -154,20 +153,11 @@ static int add(const char *name, const char *value, const char *where, struct pm
     return PM_OK;
 }
 
-/* Cuts blanks at both ends, in place. */
 static char *keep(const char *text)
 {
     static struct pm_arena kept; /* names and values live as long as the program */
     size_t size = strlen(text) + 1;
     return memcpy(pm_arena_alloc(&kept, size), text, size);
-}
-
-static char *trim(char *text)
-{
-    while (isspace((unsigned char)*text)) text++;
-    size_t n = strlen(text);
-    while (n > 0 && isspace((unsigned char)text[n - 1])) text[--n] = 0;
-    return text;
 }
 
 /* ---- the file ---- */
@@ -197,17 +187,10 @@ static int read_whole(const char *path, char **ret, size_t *ret_len, struct pm_e
     return PM_OK;
 }
 
-static int read_line(char *line, const char *path, unsigned number, struct pm_error *err)
+/* Names and values outlive the text. */
+static int add_line(void *arg, const char *name, const char *value, const char *where, struct pm_error *err)
 {
-    char *text = trim(line);
-    if (!text[0] || text[0] == '#') return PM_OK;
-    char *equals = strchr(text, '=');
-    if (!equals) return pm_error_set(err, PM_EUSAGE, "%s:%u: \"%.100s\" is not NAME=VALUE", path, number, text);
-    *equals = 0;
-    char *name = trim(text), *value = trim(equals + 1);
-    if (!name[0]) return pm_error_set(err, PM_EUSAGE, "%s:%u: there is no name before \"=\"", path, number);
-    char where[PATH_MAX + 16];
-    snprintf(where, sizeof where, "%s:%u", path, number);
+    (void)arg;
     return add(keep(name), keep(value), keep(where), err);
 }
 
@@ -216,18 +199,7 @@ static int read_file(const char *path, struct pm_error *err)
     char *text = NULL;
     size_t len = 0;
     PM_TRY(read_whole(path, &text, &len, err));
-    char *line = text, *end = text + len;
-    if (len >= 3 && !memcmp(line, "\xEF\xBB\xBF", 3)) line += 3;
-    int rc = PM_OK;
-    for (unsigned number = 1; line < end && rc == PM_OK; number++) {
-        char *newline = memchr(line, '\n', (size_t)(end - line));
-        char *stop = newline ? newline : end;
-        *stop = 0;
-        if (strlen(line) != (size_t)(stop - line))
-            rc = pm_error_set(err, PM_EUSAGE, "%s:%u: a NUL byte: this is not a configuration file", path, number);
-        else rc = read_line(line, path, number, err);
-        line = stop + 1;
-    }
+    int rc = pm_config_lines(text, len, path, add_line, NULL, err);
     free(text);
     return rc;
 }
