@@ -1,5 +1,5 @@
 /* log_local.c: the embedded log: an LMDB environment in a directory, one database a partition, key = offset. The format
- * is docs/formats/local-log.md; encoder and decoder stand beside each other below.
+ * is docs/formats/local-log.md; a record's bytes are local_record.c's.
  *
  * Appending is group commit: records gather in memory and go into one write transaction when the group is full or at
  * flush; the next offset is read inside it, so several processes append at once behind LMDB's write lock. A reader's
@@ -23,13 +23,11 @@
 #include "common/base/hash.h"
 #include "common/base/number.h"
 #include "common/base/time.h"
+#include "common/log/local_record.h"
 #include "common/log/log_impl.h"
 #include "common/store/kv.h"
 
 #define FORMAT_VERSION 1
-#define RECORD_FORMAT 1
-#define HEADER_BYTES 20
-#define NULL_VALUE 0x80000000u /* in the key length */
 
 #define GROUP_RECORDS_MAX 16384
 #define GROUP_BYTES_MAX ((size_t)8 << 20)
@@ -83,43 +81,6 @@ static void free_lock_in_child(void) { pthread_mutex_init(&dbs_lock, NULL); }
 static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, free_lock_in_child); }
 
 static struct local_log *self(const struct pm_log *base) { return (struct local_log *)(uintptr_t)base; }
-
-/* ---- a record's bytes (docs/formats/local-log.md) ----
- * 0 format, 1..3 zero, 4 crc32c of everything from 8 on, 8 timestamp_ms, 16 key length | NULL_VALUE, 20 key, value;
- * native byte order, as all of the file. */
-
-static void encode(struct pm_buf *buf, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms)
-{
-    char header[HEADER_BYTES] = {RECORD_FORMAT};
-    uint32_t key_len = (uint32_t)key.len | (value.ptr ? 0 : NULL_VALUE);
-    memcpy(header + 8, &timestamp_ms, 8);
-    memcpy(header + 16, &key_len, 4);
-    uint32_t crc = pm_crc32c(pm_crc32c(pm_crc32c(0, header + 8, HEADER_BYTES - 8), key.ptr, key.len), value.ptr,
-                             value.len);
-    memcpy(header + 4, &crc, 4);
-    pm_buf_bytes(buf, header, HEADER_BYTES);
-    pm_buf_slice_add(buf, key);
-    pm_buf_slice_add(buf, value);
-}
-
-/* Fills all of *ret but the partition and offset; NULL when fine, else what is wrong. */
-static const char *decode(struct pm_slice bytes, struct pm_log_record *ret)
-{
-    if (bytes.len < HEADER_BYTES) return "it is cut";
-    if (bytes.ptr[0] != RECORD_FORMAT) return "its format is unknown";
-    uint32_t crc, key_len;
-    memcpy(&crc, bytes.ptr + 4, 4);
-    if (crc != pm_crc32c(0, bytes.ptr + 8, bytes.len - 8)) return "its checksum does not match";
-    memcpy(&ret->timestamp_ms, bytes.ptr + 8, 8);
-    memcpy(&key_len, bytes.ptr + 16, 4);
-    bool null_value = key_len & NULL_VALUE;
-    key_len &= ~NULL_VALUE;
-    size_t rest = bytes.len - HEADER_BYTES;
-    if (key_len > rest || (null_value && key_len != rest)) return "its key is cut";
-    ret->key = pm_slice(bytes.ptr + HEADER_BYTES, key_len);
-    ret->value = pm_slice(null_value ? NULL : bytes.ptr + HEADER_BYTES + key_len, rest - key_len);
-    return NULL;
-}
 
 /* ---- making and opening ---- */
 
@@ -406,9 +367,9 @@ static int local_append(struct pm_log *base, struct pm_slice key, struct pm_slic
         PM_TRY(commit_group(log, err));
     struct local_group_entry entry = {
         .partition = (int32_t)(pm_crc32c(0, key.ptr, key.len) % (uint32_t)log->n_partitions),
-        .size = (uint32_t)(HEADER_BYTES + key.len + value.len)};
+        .size = (uint32_t)pm_local_record_size(key, value)};
     pm_buf_bytes(&log->group, &entry, sizeof entry);
-    encode(&log->group, key, value, timestamp_ms);
+    pm_local_record_encode(key, value, timestamp_ms, &log->group);
     log->group_n++;
     return PM_OK;
 }
@@ -492,8 +453,7 @@ static int head_set(struct local_log *log, struct local_batch *batch, struct loc
     if (found == PM_OK) memcpy(&offset, key.ptr, sizeof offset);
     *ret_set = found == PM_OK && (int64_t)offset == log->partitions[head->partition].position;
     if (!*ret_set) return missing(log, batch, head->partition, err);
-    head->timestamp_ms = 0;
-    if (head->value.len >= HEADER_BYTES) memcpy(&head->timestamp_ms, head->value.ptr + 8, 8);
+    head->timestamp_ms = pm_local_record_time(head->value);
     return PM_OK;
 }
 
@@ -552,7 +512,7 @@ static int take(struct local_log *log, struct local_batch *batch, int32_t *n, st
     struct local_head *head = &log->heads[0];
     struct local_partition *p = &log->partitions[head->partition];
     struct pm_log_record record = {.partition = head->partition, .offset = p->position};
-    const char *wrong = decode(head->value, &record);
+    const char *wrong = pm_local_record_decode(head->value, &record);
     if (wrong) {
         corrupt(log, batch, head->partition, wrong);
         drop_head(log, n);
