@@ -110,7 +110,7 @@ static int print_record(struct replay *r, const struct pm_log_record *record, st
 {
     struct pm_event ev;
     struct pm_error own = {0};
-    int64_t default_at_us = record->timestamp_ms >= 0 ? record->timestamp_ms * 1000 : 0;
+    int64_t at_us = pm_time_of_ms(record->timestamp_ms), default_at_us = at_us < 0 ? 0 : at_us;
     pm_arena_reset(&r->arena);
     int rc = record->value.ptr ? pm_codec_decode(r->codec, record->value, default_at_us, &r->arena, &ev, &own)
                                : pm_error_set(&own, PM_EFORMAT, "the value is null");

@@ -3,6 +3,7 @@
 
 #include "common/base/check.h"
 #include "common/base/number.h"
+#include "common/base/time.h"
 
 void pm_prepare_release(struct pm_prepare *prepare)
 {
@@ -177,7 +178,7 @@ int pm_prepare_record(struct pm_prepare *p, const struct pm_log_record *record, 
     struct pm_event ev;
     struct pm_error why;
     pm_arena_reset(&p->arena);
-    int64_t default_at_us = record->timestamp_ms < 0 ? 0 : record->timestamp_ms * 1000;
+    int64_t at_us = pm_time_of_ms(record->timestamp_ms), default_at_us = at_us < 0 ? 0 : at_us;
     int rc = record->value.len == 0
                  ? pm_error_set(&why, PM_EFORMAT,
                                 record->value.ptr ? "the value is empty" : "the value is null (a tombstone)")

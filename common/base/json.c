@@ -488,7 +488,7 @@ void pm_json_put_string(struct pm_buf *out, struct pm_slice text)
 {
     if (out->cap - out->len < text.len + 2) pm_buf_reserve(out, text.len + 2);
     pm_buf_byte(out, '"');
-    const char *p = text.ptr, *end = text.ptr + text.len;
+    const char *p = text.len ? text.ptr : "", *end = p + text.len; /* a text of no bytes may be none */
     while (p < end) {
         const char *special = skip_plain(p, end);
         pm_buf_bytes(out, p, (size_t)(special - p));

@@ -12,6 +12,8 @@
 /* RFC 3339 with an offset ("Z" or +hh:mm) and at most any number of fraction digits (beyond six they are cut). A time
  * without offset is refused (PM_EINVALID) and the text says so. */
 int pm_time_parse(struct pm_slice text, int64_t *ret_us, struct pm_error *err) PM_MUST_CHECK;
+/* The instant of a log's milliseconds since 1970: -1 (none) when they are negative or past PM_TIME_MAX. */
+static inline int64_t pm_time_of_ms(int64_t ms) { return ms < 0 || ms > PM_TIME_MAX / 1000 ? -1 : ms * 1000; }
 /* "2026-01-05T09:00:00.000000Z"; returns the length. `us` must be within PM_TIME_MIN..PM_TIME_MAX. */
 size_t pm_time_format(int64_t us, char out[PM_TIME_TEXT_SIZE]);
 int64_t pm_time_now_us(void); /* wall clock: only for producers, diagnostics and quarantine rows; never in apply (I2) */

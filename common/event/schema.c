@@ -108,13 +108,13 @@ static struct pm_slice namespace_of(struct pm_slice name)
 /* A name with its namespace in front, unless it brings its own or is in none. */
 static void put_fullname(struct pm_slice name, struct pm_slice space, struct pm_buf *out)
 {
-    pm_buf_byte(out, '"');
+    PM_CLEANUP(pm_buf_release) struct pm_buf full = {0};
     if (space.len && !namespace_of(name).len) {
-        pm_buf_slice_add(out, space);
-        pm_buf_byte(out, '.');
+        pm_buf_slice_add(&full, space);
+        pm_buf_byte(&full, '.');
     }
-    pm_buf_slice_add(out, name);
-    pm_buf_byte(out, '"');
+    pm_buf_slice_add(&full, name);
+    pm_json_put_string(out, pm_buf_slice(&full));
 }
 
 /* A type given by name: a primitive, or something defined elsewhere. */

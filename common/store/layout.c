@@ -2,6 +2,7 @@
 #include "common/store/layout.h"
 
 #include "common/base/hash.h"
+#include "common/base/time.h"
 #include "common/base/varint.h"
 
 int pm_tables_open(struct pm_tables *tables, struct pm_kv_txn *txn, bool create, struct pm_error *err)
@@ -162,7 +163,7 @@ int pm_quarantine_get(struct pm_slice key, struct pm_slice value, struct pm_quar
     *ret = (struct pm_quarantined){
         .partition = (int32_t)pm_be32_get((const uint8_t *)key.ptr),
         .offset = (int64_t)pm_be64_get((const uint8_t *)key.ptr + 4),
-        .at_us = timestamp_ms < 0 ? -1 : timestamp_ms * 1000,
+        .at_us = pm_time_of_ms(timestamp_ms),
         .class = pm_error_name((uint8_t)value.ptr[0]),
         .reason = pm_slice(p, lengths[0]),
         .key = pm_slice(p + lengths[0], lengths[1]),

@@ -453,22 +453,23 @@ int pm_record_field_set(struct pm_record *rec, enum pm_field field, struct pm_sl
     case PM_FIELD_BUNDLE: rec->bundle = get_number(&r); break;
     case PM_FIELD_MODEL: rec->model = get_number(&r); break;
     case PM_FIELD_ENTRYPOINT: rec->entrypoint = get_number(&r); break;
-    case PM_FIELD_PARAM_ID: rec->param_id = value, rec->param_id_raw = false; break;
-    case PM_FIELD_PARAMS: rec->params = value; break;
+    case PM_FIELD_PARAM_ID: rec->param_id = get_bytes(&r, value.len), rec->param_id_raw = false; break;
+    case PM_FIELD_PARAMS: rec->params = get_bytes(&r, value.len); break;
     case PM_FIELD_SEED: rec->seed = get_varint(&r); break;
     case PM_FIELD_TARGET: rec->target = get_number(&r); break;
     case PM_FIELD_TARGET_DIGEST: rec->target_digest = get_number(&r); break;
-    case PM_FIELD_AGGREGATION_ID: rec->aggregation_id = value; break;
+    case PM_FIELD_AGGREGATION_ID: rec->aggregation_id = get_bytes(&r, value.len); break;
     case PM_FIELD_LOSS: {
         struct pm_slice b = get_bytes(&r, 8);
         if (!r.bad) memcpy(&rec->loss, b.ptr, 8);
         break;
     }
     case PM_FIELD_N_REPLICATES: rec->n_replicates = (int64_t)get_varint(&r); break;
-    case PM_FIELD_OUTPUTS: rec->outputs = value; break;
+    case PM_FIELD_OUTPUTS: rec->outputs = get_bytes(&r, value.len); break;
     case PM_FIELD_COUNT: r.bad = true;
     }
-    if (r.bad) return pm_error_set(err, PM_ECORRUPT, "a side fact of field %d is cut", field);
+    if (r.bad || r.p != r.end)
+        return pm_error_set(err, PM_ECORRUPT, "a side fact of field %d is cut or has bytes left over", field);
     rec->present |= PM_FIELD_BIT(field);
     return PM_OK;
 }

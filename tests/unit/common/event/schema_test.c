@@ -24,6 +24,7 @@ Test(schema, canonical_form)
     canonical(" { \"type\" : \"int\" } ", "\"int\"");
     canonical("{\"type\":{\"type\":\"int\"}}", "\"int\"");
     canonical("[ ]", "[]");
+    canonical("\"a\\\"b\"", "\"a\\\"b\""); /* no name that Avro allows, but it stays one string */
     canonical("[\"null\", {\"type\":\"string\",\"doc\":\"x\"}]", "[\"null\",\"string\"]");
     canonical("{\"items\":{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"},\"type\":\"array\"}",
               "{\"type\":\"array\",\"items\":\"long\"}");

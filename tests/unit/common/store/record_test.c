@@ -498,6 +498,24 @@ Test(record, each_field_alone_both_ways)
     }
 }
 
+Test(record, a_value_of_a_field_with_bytes_left_over_is_refused)
+{
+    uint64_t state = 7;
+    const unsigned texts = PM_FIELD_BIT(PM_FIELD_PARAM_ID) | PM_FIELD_BIT(PM_FIELD_PARAMS) |
+                           PM_FIELD_BIT(PM_FIELD_AGGREGATION_ID) | PM_FIELD_BIT(PM_FIELD_OUTPUTS); /* to the end */
+    struct pm_record rec = record_of(&state, PM_RESULT_COMPUTED, ALL_FIELDS);
+    for (unsigned field = 0; field < PM_FIELD_COUNT; field++) {
+        struct pm_record back = {.present = 0};
+        if (texts & PM_FIELD_BIT(field)) continue;
+        pm_buf_clear(&scratch);
+        pm_record_field_put(&rec, (enum pm_field)field, &scratch);
+        pm_buf_byte(&scratch, 0);
+        cr_assert_eq(pm_record_field_set(&back, (enum pm_field)field, pm_buf_slice(&scratch), &err), PM_ECORRUPT, "%s",
+                     pm_field_name((enum pm_field)field));
+        cr_assert_eq(back.present, 0);
+    }
+}
+
 Test(record, a_cut_value_of_a_field_is_refused)
 {
     struct pm_record rec = {.schema = 300,
