@@ -31,12 +31,17 @@ asan-unit:
 asan-unit-suite: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(B)/canary
 	$(Q)tools/test --build $(B) --lane asan --canary $(B)/canary --no-program
 
-# The unit tests; program tests would only wait longer for the same code.
+# The unit tests; under ThreadSanitizer also the program where its threads meet: broker, pipeline, copy. More of it would only wait longer
+# for the same code.
+TSAN_TESTS := $(addprefix tests/cli/,test_kafka.py::test_real_data test_kafka.py::test_records_that_cannot_be_applied \
+    test_snapshot.py::test_while_it_is_written_to test_bad_machines.py::test_writer_that_was_killed)
 tsan valgrind:
 	$(Q)$(MAKE) FLAVOR=$@ $@-suite
 .PHONY: tsan-suite valgrind-suite valgrind
-tsan-suite valgrind-suite: $(B)/provmat $(B)/unit $(B)/canary
-	$(Q)tools/test --build $(B) --lane $(FLAVOR) --canary $(B)/canary --no-program
+tsan-suite: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(B)/canary
+	$(Q)tools/test --build $(B) --lane tsan --canary $(B)/canary -- $(or $(PYTEST),$(TSAN_TESTS))
+valgrind-suite: $(B)/provmat $(B)/unit $(B)/canary
+	$(Q)tools/test --build $(B) --lane valgrind --canary $(B)/canary --no-program
 
 $(B)/canary: $(B)/obj/tests/canary/canary.c.o $(PLAIN_OBJS)
 	@echo "  LINK  $@"
@@ -95,8 +100,8 @@ make demo-kafka       the same through a real broker
 make test             every test, on a real broker; RDKAFKA=latest: with the newest librdkafka; PYTEST=...: arguments for pytest
 make test-faults      the program killed at every planned fault and 200 times at random, and with it the broker
 make test-long        10,000 seeds of the consumer's simulation, 2,000 kills, 100 of the broker; SEEDS=N KILLS=N BROKER_KILLS=N
-make asan             the tests under AddressSanitizer and UBSan; asan-unit: the unit tests alone
-make tsan valgrind    the unit tests under ThreadSanitizer and under valgrind, after planted bugs were caught
+make asan             the tests under AddressSanitizer and UBSan, after planted bugs were caught; asan-unit: the unit tests alone
+make tsan valgrind    the unit tests under ThreadSanitizer (and the program where its threads meet) and under valgrind; planted bugs first
 make fuzz             every decoder against bytes that nobody meant, TIME=60 seconds in all, ONLY=record; fuzz-minimise: new corpora
 make coverage         the tests, and the share of lines that they reach
 make lint             the rules of the house: arrows between folders, headers, style

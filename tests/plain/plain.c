@@ -3,45 +3,12 @@
  * as good as a fresh process. A test passes when its process ends well: under valgrind and the sanitizers a report ends
  * it badly. */
 #include <fnmatch.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/wait.h>
-#include <threads.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
-
-/* The Kafka client begins its threads with these, which the thread sanitizer does not know and so dies of. */
-#ifdef __SANITIZE_THREAD__
-struct thread_start {
-    thrd_start_t run;
-    void *arg;
-};
-
-static void *thread_main(void *arg)
-{
-    struct thread_start start = *(struct thread_start *)arg;
-    free(arg);
-    return (void *)(intptr_t)start.run(start.arg);
-}
-
-int thrd_create(thrd_t *ret, thrd_start_t run, void *arg)
-{
-    struct thread_start *start = malloc(sizeof *start);
-    if (!start) return thrd_nomem;
-    *start = (struct thread_start){run, arg};
-    return pthread_create(ret, NULL, thread_main, start) == 0 ? thrd_success : thrd_error;
-}
-
-int thrd_join(thrd_t thread, int *ret)
-{
-    void *result;
-    if (pthread_join(thread, &result) != 0) return thrd_error;
-    if (ret) *ret = (int)(intptr_t)result;
-    return thrd_success;
-}
-#endif
 
 #define WORKERS_MAX 16
 enum { EXIT_FAILED = 101, EXIT_SKIPPED = 102 };
