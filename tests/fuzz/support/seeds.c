@@ -11,6 +11,8 @@
 #include "common/event/codec.h"
 #include "common/event/frame.h"
 #include "common/event/identity.h"
+#include "common/log/local_record.h"
+#include "common/store/layout.h"
 #include "common/store/posting.h"
 #include "common/store/record.h"
 #include "common/store/runs.h"
@@ -159,6 +161,96 @@ static void runs(void)
     }
 }
 
+static void quarantine(void)
+{
+    static struct pm_buf out;
+    static const int64_t times[] = {-1, 0, 1700000000000, INT64_MAX};
+    uint8_t key[12];
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        pm_buf_clear(&out);
+        pm_quarantine_put(i % 2 ? PM_EFORMAT : PM_ESCHEMA, times[i], PM_SLICE("it is cut"), PM_SLICE("job-1"),
+                          i == 0 ? pm_slice(NULL, 0) : PM_SLICE("{\"type\":1}"), &out);
+        seed("quarantine", pm_quarantine_key((int32_t)i, 1 << i, key), pm_buf_slice(&out));
+    }
+}
+
+static void local_records(void)
+{
+    static struct pm_buf out;
+    const struct pm_slice values[] = {pm_slice(NULL, 0), pm_slice("", 0), PM_SLICE("{\"type\":\"ResultDeleted\"}")};
+    for (size_t i = 0; i < 6; i++) {
+        pm_buf_clear(&out);
+        pm_local_record_encode(i < 3 ? PM_SLICE("job-1") : pm_slice("", 0), values[i % 3], (int64_t)i - 1, &out);
+        seed("local_record", pm_buf_slice(&out), pm_slice("", 0));
+    }
+}
+
+static void side_row(unsigned field, const struct pm_stamp *stamp, struct pm_slice value)
+{
+    uint8_t stamp_bytes[PM_STAMP_BYTES];
+    pm_stamp_put(stamp, stamp_bytes);
+    pm_buf_byte(&body, (uint8_t)field);
+    pm_buf_byte(&body, (uint8_t)(PM_STAMP_BYTES + value.len));
+    pm_buf_bytes(&body, stamp_bytes, PM_STAMP_BYTES);
+    pm_buf_slice_add(&body, value);
+}
+
+/* All fields of one event beside another, and both marks. */
+static void side_facts(void)
+{
+    static struct pm_buf outputs, value, out;
+    pm_outputs_begin(&outputs, 1);
+    pm_outputs_add(&outputs, 1, 5, PM_SLICE("crc:8"));
+    for (unsigned type = PM_RESULT_COMPUTED; type <= PM_RESULT_FAILED; type++) {
+        struct pm_record rec = a_record(type, 0x7fff),
+                         primary = a_record(PM_RESULT_COMPUTED, type % 2 ? 0x7fff : 0x2aaa);
+        rec.outputs = primary.outputs = pm_buf_slice(&outputs);
+        pm_buf_clear(&body);
+        pm_buf_byte(&body, PM_FIELD_COUNT + 2);
+        for (unsigned field = 0; field < PM_FIELD_COUNT; field++) {
+            pm_buf_clear(&value);
+            pm_record_field_put(&rec, (enum pm_field)field, &value);
+            side_row(field, &rec.stamp, pm_buf_slice(&value));
+        }
+        side_row(PM_SIDE_LATEST_PRODUCED, &rec.stamp, pm_slice("", 0));
+        side_row(PM_SIDE_LATEST_DELETED, &rec.stamp, pm_slice("", 0));
+        pm_buf_clear(&out);
+        pm_record_encode(&primary, PM_SLICE(DIGEST), PM_SLICE("t:x"), &out);
+        seed("side_facts", pm_buf_slice(&body), pm_buf_slice(&out));
+    }
+}
+
+static void schemas(void)
+{
+    static const char *const texts[] = {
+        "\"int\"",
+        "[\"null\",{\"type\":\"map\",\"values\":\"bytes\"}]",
+        "{\"type\":\"fixed\",\"size\":\"016\",\"name\":\"Md5\",\"namespace\":\"a.b\"}",
+        "{\"type\":\"record\",\"name\":\"x.ResultDeleted\",\"fields\":[{\"name\":\"result\",\"type\":\"string\"},"
+        "{\"name\":\"occurred_at\",\"type\":\"int\"},{\"name\":\"event_id\",\"type\":{\"type\":\"fixed\",\"name\":"
+        "\"Id\","
+        "\"size\":16}},{\"name\":\"more\",\"type\":{\"type\":\"array\",\"items\":[\"null\",\"double\"]}}]}",
+        "{\"type\":\"record\",\"name\":\"JobStatusChanged\",\"fields\":[{\"name\":\"job_id\",\"type\":\"bytes\"},"
+        "{\"name\":\"occurred_at\",\"type\":\"long\"},{\"name\":\"event_id\",\"type\":{\"type\":\"fixed\",\"name\":"
+        "\"Id\","
+        "\"size\":16}},{\"name\":\"status\",\"type\":{\"type\":\"enum\",\"name\":\"S\",\"symbols\":[\"running\","
+        "\"failed\"]}}]}",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        seed("schema", pm_slice(texts[i], strlen(texts[i]) + 1),
+             PM_SLICE("\x06"
+                      "a/b\x0e"
+                      "0123456789abcdef"
+                      "\x02\x02\0"));
+}
+
+static void config(void)
+{
+    static const char *const texts[] = {"\xEF\xBB\xBF# remark\r\n provmat.log = kafka://h:1/t \r\n\r\nprovmat.index=x",
+                                        "a=b=c\n  # x\nsasl.password=\nd\n", "=x", "a=1\na=2"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) seed("config", pm_slice_cstr(texts[i]), pm_slice("", 0));
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) return fputs("usage: fuzz-seeds DIRECTORY < LINES\n", stderr), 2;
@@ -172,6 +264,11 @@ int main(int argc, char **argv)
     postings();
     records();
     runs();
+    quarantine();
+    local_records();
+    side_facts();
+    schemas();
+    config();
     printf("%u seeds\n", written);
     return 0;
 }
