@@ -61,6 +61,12 @@ struct reader {
     bool bad;
 };
 
+static struct reader reader_of(struct pm_slice s)
+{
+    const uint8_t *p = (const uint8_t *)(s.len ? s.ptr : ""); /* no bytes may be nowhere */
+    return (struct reader){p, p + s.len, false};
+}
+
 static uint64_t get_varint(struct reader *r)
 {
     uint64_t v = 0;
@@ -309,7 +315,7 @@ void pm_record_moved(struct pm_slice encoded, uint64_t result, struct pm_buf *ou
 
 int pm_record_decode(struct pm_slice bytes, struct pm_record *ret, struct pm_slice *ret_path_form, struct pm_error *err)
 {
-    struct reader r = {(const uint8_t *)bytes.ptr, (const uint8_t *)bytes.ptr + bytes.len, false};
+    struct reader r = reader_of(bytes);
     struct pm_record rec = {0};
     struct pm_slice head_byte = get_bytes(&r, 1);
     unsigned head = head_byte.len ? (uint8_t)head_byte.ptr[0] : 0;
@@ -383,7 +389,7 @@ void pm_outputs_add(struct pm_buf *out, uint32_t name, int64_t size, struct pm_s
 
 bool pm_outputs_start(struct pm_slice outputs, struct pm_slice *cursor, uint32_t *ret_count)
 {
-    struct reader r = {(const uint8_t *)outputs.ptr, (const uint8_t *)outputs.ptr + outputs.len, false};
+    struct reader r = reader_of(outputs);
     uint64_t n = get_varint(&r);
     if (r.bad || n > PM_OUTPUTS_MAX) return false;
     *ret_count = (uint32_t)n;
@@ -394,7 +400,7 @@ bool pm_outputs_start(struct pm_slice outputs, struct pm_slice *cursor, uint32_t
 bool pm_outputs_next(struct pm_slice *cursor, struct pm_record_output *ret)
 {
     if (cursor->len == 0) return false;
-    struct reader r = {(const uint8_t *)cursor->ptr, (const uint8_t *)cursor->ptr + cursor->len, false};
+    struct reader r = reader_of(*cursor);
     uint64_t name = get_varint(&r);
     ret->name = (uint32_t)(name >> 1);
     ret->hex = name & 1;
@@ -441,7 +447,7 @@ void pm_record_field_put(const struct pm_record *rec, enum pm_field field, struc
 
 int pm_record_field_set(struct pm_record *rec, enum pm_field field, struct pm_slice value, struct pm_error *err)
 {
-    struct reader r = {(const uint8_t *)value.ptr, (const uint8_t *)value.ptr + value.len, false};
+    struct reader r = reader_of(value);
     switch (field) {
     case PM_FIELD_KIND: {
         struct pm_slice b = get_bytes(&r, 1);
