@@ -36,7 +36,7 @@ include mk/deps.mk mk/flags.mk
 sources = $(sort $(foreach d,$(1),$(shell find $(d) -name '*.c' -o -name '*.cc' 2>/dev/null)))
 objects = $(addprefix $(B)/obj/,$(addsuffix .o,$(1)))
 
-CORE_OBJS := $(call objects,$(call sources,common producer consumer query))
+CORE_OBJS := $(call objects,$(call sources,common producer consumer query provstore))
 CLI_OBJS := $(call objects,$(call sources,cli))
 MAIN_OBJ := $(filter %/cli/main.c.o,$(CLI_OBJS))
 UNIT_OBJS := $(call objects,$(if $(ONLY),$(call sources,$(addprefix tests/unit/,$(ONLY)) tests/support),$(call sources,tests/unit tests/contract tests/support)))

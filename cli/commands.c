@@ -44,10 +44,29 @@ const struct pm_option pm_options_fresh[] = {
 
 #define STATUSES "pending|running|succeeded|partial|failed|cancelled"
 
+/* What the commands about paths share. */
+#define TEMPLATES                                                                                                      \
+    "In a template, {name} is the value of a variable, {name[:n]} its first n characters, {hash(name)[:n]} the first " \
+    "n digits of its BLAKE2b-256, {shard(name,d,w)} the first d times w digits of that hash as d segments, and "       \
+    "{split(name,d,w)} the same of the value itself."
+#define SCHEMA                                                                                              \
+    {                                                                                                       \
+        "schema", 0, PM_OPTION_TEXT, false, "SCHEMA", NULL, "the layout; `provmat path schemas` lists them" \
+    }
+#define SCHEMA_FILE                                                                                      \
+    {                                                                                                    \
+        "schema-file", 0, PM_OPTION_FILE, true, "FILE", NULL, "schemas of your own, as JSON; repeatable" \
+    }
+#define PATH_KIND                                                                     \
+    {                                                                                 \
+        "kind", 0, PM_OPTION_CHOICE, false, "KIND", "sim|agg|job", "the kind of path" \
+    }
+
 const struct pm_command_group pm_command_groups[] = {
     {"log", "make and inspect the log"},
     {"query", "ask the index"},
     {"quarantine", "records that could not be applied"},
+    {"path", "the paths of results, forwards and backwards"},
     {0},
 };
 
@@ -310,6 +329,92 @@ const struct pm_command pm_commands[] = {
         .examples = {{"the default log", "provmat log info"},
                      {"warnings alone", "provmat log info --format json | jq -r '.warnings[]'"}},
         .run = pm_cmd_log_info,
+    },
+    {
+        .name = "path schemas",
+        .summary = "the layouts that stores have and had",
+        .takes = PM_TAKES_ROWS,
+        .description = "Prints a row a schema and kind of path: the template, whether the layout is current, and when "
+                       "and how it was written. Several layouts were written under one name and version, so `schema` "
+                       "is what the other commands choose by.\n\n" TEMPLATES,
+        .options = {SCHEMA_FILE},
+        .examples = {{"all templates", "provmat path schemas"},
+                     {"your own beside them", "provmat path schemas --schema-file mine.json"}},
+        .run = pm_cmd_path_schemas,
+    },
+    {
+        .name = "path render",
+        .summary = "the path of a result",
+        .operands = "[FILE...]",
+        .operand_choices = "FILE",
+        .operands_max = 1000000,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Prints the path that a schema gives to a result. The variables come from --set and --params, or from "
+            "each FILE (\"-\": stdin), one JSON object a line, beside those. What follows from other variables need "
+            "not be given: bundle_digest from bundle_ref, param_id from params; \"/\" in a target becomes "
+            "\"_\".\n\n"
+            "Refused, because nobody could tell later what the path meant or where it leads: a variable without a "
+            "value, \"/\" or NUL in a value, a slice that is longer than the value, an empty segment, \".\" and "
+            "\"..\". A refused line is told on stderr as FILE:LINE: reason, and the exit status is 6.\n\n" TEMPLATES,
+        .options = {SCHEMA,
+                    SCHEMA_FILE,
+                    {"template", 0, PM_OPTION_TEXT, false, "TEMPLATE", NULL,
+                     "render this template instead of a schema's"},
+                    PATH_KIND,
+                    {"set", 0, PM_OPTION_TEXT, true, "NAME=VALUE", NULL, "the value of a variable; repeatable"},
+                    {"params", 0, PM_OPTION_TEXT, false, "JSON", NULL, "the parameters, which param_id follows from"}},
+        .examples =
+            {{"a simulation",
+              "provmat path render --set bundle_digest=4f446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd9"
+              "9a7c2 --params '{\"beta\":0.5}' --set seed=42"},
+             {"a template of your own", "provmat path render --template 'runs/{hash(name)[:8]}' --set name=x"}},
+        .run = pm_cmd_path_render,
+    },
+    {
+        .name = "path parse",
+        .summary = "what a path reveals",
+        .operands = "PATH...",
+        .operands_min = 1,
+        .operands_max = 1000000,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Prints a row for every schema that could have given this path. `reveals` tells what is known of each "
+            "variable: its value, or its first characters (prefix), or the first digits of its BLAKE2b-256 (hash). "
+            "Most layouts cut ids and digests, so several rows are common; with --set and --params only those remain "
+            "that agree with what is given. The exit status is 1 when a path is one of no schema.\n\n"
+            "The whole identity of a result is in the log: `provmat query result PATH`.",
+        .options = {SCHEMA,
+                    SCHEMA_FILE,
+                    {"template", 0, PM_OPTION_TEXT, false, "TEMPLATE", NULL, "match this template too"},
+                    PATH_KIND,
+                    {"set", 0, PM_OPTION_TEXT, true, "NAME=VALUE", NULL, "what is known of a variable; repeatable"},
+                    {"params", 0, PM_OPTION_TEXT, false, "JSON", NULL, "the parameters, which param_id follows from"}},
+        .examples =
+            {{"what a path says", "provmat path parse token/v1/sims/4f446dbc7bd0/3e/84/params_f5ce358a/seed_7"},
+             {"could it be of these parameters",
+              "provmat path parse token/v1/sims/aaaaaaaaaaaa/8e/7b/params_4560ff73/seed_1 --params '{\"x\":1}'"}},
+        .run = pm_cmd_path_parse,
+    },
+    {
+        .name = "path check",
+        .summary = "check a schema, and tell what its paths cannot tell apart",
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Compiles the schemas of --schema-file (or --template, or the one of --schema) and prints a row a "
+            "variable: how much of it the path keeps and, where it is cut, how many pairs of different values must "
+            "be expected on one path among --results of them, and how likely at least one is. Variables of a result's "
+            "identity that the path does not hold at all are rows too. A schema that cannot be used is refused with "
+            "file, field and byte offset, exit status 2.\n\n" TEMPLATES,
+        .options = {SCHEMA,
+                    SCHEMA_FILE,
+                    {"template", 0, PM_OPTION_TEXT, false, "TEMPLATE", NULL, "check this template"},
+                    PATH_KIND,
+                    {"results", 0, PM_OPTION_COUNT, false, "N", NULL,
+                     "how many different values there will be (default 100000)"}},
+        .examples = {{"the default layout with a million parameter sets", "provmat path check --results 1000000"},
+                     {"a schema of your own", "provmat path check --schema-file mine.json"}},
+        .run = pm_cmd_path_check,
     },
     {
         .name = "completion",

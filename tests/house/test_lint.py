@@ -6,7 +6,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDERS = ("schemas common common/base common/event common/log common/store producer consumer query cli tests bench examples docs "
+FOLDERS = ("schemas common common/base common/event common/log common/store producer consumer query provstore cli tests bench examples docs "
            "tools").split()
 
 
