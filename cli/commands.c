@@ -67,6 +67,7 @@ const struct pm_command_group pm_command_groups[] = {
     {"query", "ask the index"},
     {"quarantine", "records that could not be applied"},
     {"path", "the paths of results, forwards and backwards"},
+    {"id", "the ids that parameters, tasks, bundles and files have"},
     {0},
 };
 
@@ -415,6 +416,96 @@ const struct pm_command pm_commands[] = {
         .examples = {{"the default layout with a million parameter sets", "provmat path check --results 1000000"},
                      {"a schema of your own", "provmat path check --schema-file mine.json"}},
         .run = pm_cmd_path_check,
+    },
+    {
+        .name = "id params",
+        .summary = "the id of a parameter set",
+        .operands = "JSON...",
+        .operands_min = 1,
+        .operands_max = 1000000,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Prints the param_id of each JSON object of parameters (\"-\": one a line of stdin), and the canonical "
+            "text "
+            "that it hashes: BLAKE2b-256 over \"contracts:param:v1|\" and the text. 1, 1.0 and true are three "
+            "different "
+            "values; integers keep every digit. With --replicates also the seeds that a study plans for them; a runner "
+            "may have executed others.",
+        .options = {{"replicates", 0, PM_OPTION_COUNT, false, "N", NULL, "print the planned seeds of N replicates"}},
+        .examples = {{"one parameter set", "provmat id params '{\"R0\":2.5,\"incubation_days\":5}'"}},
+        .run = pm_cmd_id_params,
+    },
+    {
+        .name = "id task",
+        .summary = "the ids of a simulation task, by every algorithm",
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Prints a row an algorithm: worker is what workers write to result.json (over the beginning of param_id, "
+            "the "
+            "seed and the sorted names of the outputs; neither bundle nor entrypoint), worker-error what they write "
+            "when "
+            "the task failed, canonical the one over the whole identity, when --bundle-ref and --entrypoint are given. "
+            "`over` is the text that was hashed.",
+        .options = {{"params", 0, PM_OPTION_TEXT, false, "JSON", NULL, "the parameters, which param_id follows from"},
+                    {"param-id", 0, PM_OPTION_TEXT, false, "ID", NULL, "64 hexadecimal digits, instead of --params"},
+                    {"seed", 0, PM_OPTION_COUNT, false, "N", NULL, "the seed"},
+                    {"output", 0, PM_OPTION_TEXT, true, "NAME", NULL, "the name of an output; repeatable"},
+                    {"bundle-ref", 0, PM_OPTION_TEXT, false, "REF", NULL, "the bundle, as the task names it"},
+                    {"entrypoint", 0, PM_OPTION_TEXT, false, "ENTRYPOINT", NULL, "the entrypoint, with its scenario"}},
+        .examples = {{"what a worker writes", "provmat id task --params '{\"x\":1}' --seed 42 --output table"}},
+        .run = pm_cmd_id_task,
+    },
+    {
+        .name = "id aggregation",
+        .summary = "the ids of an aggregation, by every algorithm",
+        .operands = "TASK_ID...",
+        .operands_min = 1,
+        .operands_max = 1000000,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Prints a row an algorithm, over the target and the task ids of the simulations in any order: store is "
+            "what "
+            "paths and result.json hold, paths the one of a module beside the store, manifest (with --params or "
+            "--param-id) the one of manifests of expected outputs. `over` is the text that was hashed.",
+        .options = {{"target", 0, PM_OPTION_TEXT, false, "TARGET", NULL, "the target's entrypoint"},
+                    {"params", 0, PM_OPTION_TEXT, false, "JSON", NULL, "the parameters, which param_id follows from"},
+                    {"param-id", 0, PM_OPTION_TEXT, false, "ID", NULL, "64 hexadecimal digits, instead of --params"},
+                    {"replicates", 0, PM_OPTION_COUNT, false, "N", NULL,
+                     "for the manifest's (default: as many as task ids)"}},
+        .examples = {{"of one simulation", "provmat id aggregation --target targets.prevalence:prevalence_target "
+                                           "b57bda9fc72db91201b4eb26db50b1099375863ee3d8096fafefbdca4cfc73f0"}},
+        .run = pm_cmd_id_aggregation,
+    },
+    {
+        .name = "id bundle",
+        .summary = "what a bundle reference is in paths",
+        .operands = "REF...",
+        .operands_min = 1,
+        .operands_max = 1000000,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Prints a row a reference: its digest (null, with the reason, when it is not [REPOSITORY@]sha256: and 64 "
+            "lower-case hexadecimal digits; the exit status is 6 then), the segment that the digest's beginning is "
+            "(bundle12), the one that stores really have since 2025-10-14 (store_segment: what follows the first "
+            "colon, "
+            "so that a port breaks it), the one before that (refhash_segment), and the one as designed "
+            "(hashed_segment).",
+        .examples = {{"a reference with a port", "provmat id bundle oci.example:5000/seir@sha256:"
+                                                 "4f446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd99a7c2"}},
+        .run = pm_cmd_id_bundle,
+    },
+    {
+        .name = "id artifact",
+        .summary = "size and digests of files",
+        .operands = "FILE...",
+        .operand_choices = "FILE",
+        .operands_min = 1,
+        .operands_max = 1000000,
+        .takes = PM_TAKES_ROWS,
+        .description = "Prints a row a file (\"-\": stdin): size, checksum (BLAKE2b-256, as result.json has it), and "
+                       "sha256, which digests of models are, and which one executor wrote as the checksum of errors.",
+        .examples = {{"a file of a result", "provmat id artifact README.md"}},
+        .run = pm_cmd_id_artifact,
     },
     {
         .name = "completion",

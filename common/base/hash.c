@@ -2,6 +2,7 @@
 #include "common/base/hash.h"
 
 #include <blake2.h>
+#include <stdlib.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -21,6 +22,32 @@ void pm_blake2b(void *out, size_t size, const struct pm_slice *parts, size_t n_p
         if (parts[i].len) blake2b_update(&state, (const uint8_t *)parts[i].ptr, parts[i].len);
     }
     PM_CHECK(blake2b_final(&state, out, size) == 0);
+}
+
+struct pm_blake2b_stream {
+    blake2b_state state;
+    size_t size;
+};
+
+struct pm_blake2b_stream *pm_blake2b_new(size_t size)
+{
+    void *memory; /* the library's state wants to stand on a cache line */
+    PM_CHECK(posix_memalign(&memory, 64, (sizeof(struct pm_blake2b_stream) + 63) / 64 * 64) == 0);
+    struct pm_blake2b_stream *stream = memory;
+    stream->size = size;
+    PM_CHECK(blake2b_init(&stream->state, size) == 0);
+    return stream;
+}
+
+void pm_blake2b_update(struct pm_blake2b_stream *stream, const void *ptr, size_t len)
+{
+    if (len) blake2b_update(&stream->state, ptr, len);
+}
+
+void pm_blake2b_finish(struct pm_blake2b_stream *stream, void *out)
+{
+    if (stream && out) PM_CHECK(blake2b_final(&stream->state, out, stream->size) == 0);
+    free(stream);
 }
 
 struct pm_hash128 pm_hash128(struct pm_slice bytes)

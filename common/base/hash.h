@@ -8,6 +8,13 @@
 /* Unkeyed BLAKE2b over the parts one after the other; `size` 1..64 bytes of digest into `out`. */
 void pm_blake2b(void *out, size_t size, const struct pm_slice *parts, size_t n_parts);
 
+/* The same of what comes in pieces. `finish` writes the digest (of the size given to `new`) and frees; `out` NULL: only
+ * frees. */
+struct pm_blake2b_stream;
+struct pm_blake2b_stream *pm_blake2b_new(size_t size);
+void pm_blake2b_update(struct pm_blake2b_stream *stream, const void *ptr, size_t len);
+void pm_blake2b_finish(struct pm_blake2b_stream *stream, void *out);
+
 struct pm_hash128 {
     uint64_t hi, lo; /* the 16 digest bytes as two big-endian numbers, so that order of numbers = order of bytes */
 };
