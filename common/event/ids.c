@@ -108,7 +108,6 @@ static void put_ascii_string(struct pm_buf *out, struct pm_slice text)
         const char *found = code && code < 0x80 ? strchr(plain, (int)code) : NULL;
         if (found) pm_buf_printf(out, "\\%c", escaped[found - plain]);
         else if (code >= 0x20 && code < 0x7f) pm_buf_byte(out, (uint8_t)code);
-        else if (code == 0x7f) pm_buf_byte(out, 0x7f);
         else if (code > 0xffff) {
             pm_buf_printf(out, "\\u%04x\\u%04x", (unsigned)(0xd800 + ((code - 0x10000) >> 10)),
                           (unsigned)(0xdc00 + ((code - 0x10000) & 0x3ff)));
