@@ -25,12 +25,14 @@ with_lock() {
 
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# A port P of 127.0.0.1 with nothing on P and P+1, below the range that the kernel gives to clients.
+# free_port [COUNT]: a port P of 127.0.0.1 with nothing on the COUNT (2) ports from P on, below the range that the kernel gives to clients.
 free_port() {
-    local port
+    local port at
     for _ in {1..200}; do
         port=$((20000 + RANDOM % 12000))
-        if ! listening $port && ! listening $((port + 1)); then echo $port; return; fi
+        for ((at = port; at < port + ${1:-2}; at++)); do ! listening $at || continue 2; done
+        echo $port
+        return
     done
     die "found no free port on 127.0.0.1"
 }
