@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/url.h"
 
 #define ERROR_SCHEMA_NOT_FOUND 40403
 #define MEDIA_TYPE "application/vnd.schemaregistry.v1+json"
@@ -21,11 +22,13 @@ struct pm_registry {
     CURL *curl;
     struct curl_slist *headers;
     char *url;   /* without trailing slash */
-    char *shown; /* the same, password masked */
+    char *shown; /* the same, user and password masked */
     char *ca_file;
     struct pm_buf answer;
     bool too_long;
 };
+
+static void free_string(char **text) { free(*text); }
 
 static void init_curl(void) { PM_CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == 0); }
 
@@ -41,34 +44,23 @@ static size_t take_answer(char *ptr, size_t size, size_t count, void *context)
     return size;
 }
 
-/* "http://user:secret@host/path" -> "http://user:***@host/path" */
-static char *mask_password(const char *url)
+static int not_a_url(const char *url, const char *why, struct pm_error *err)
 {
-    const char *authority = strstr(url, "://") + 3;
-    size_t len = strcspn(authority, "/?#");
-    const char *at = NULL, *colon = memchr(authority, ':', len);
-    for (size_t i = 0; i < len; i++)
-        if (authority[i] == '@') at = authority + i;
-    if (!at || !colon || colon > at) return pm_strdup(url);
-    struct pm_buf masked = {0};
-    pm_buf_bytes(&masked, url, (size_t)(colon - url));
-    pm_buf_cstr(&masked, ":***");
-    pm_buf_bytes(&masked, at, strlen(at) + 1);
-    return masked.ptr;
+    PM_CLEANUP(free_string) char *shown = pm_url_masked(url);
+    return pm_error_set(err, PM_EUSAGE, "schema.registry.url %s: \"%.200s\"", why, shown);
 }
 
 int pm_registry_open(const char *url, const char *ca_file, struct pm_registry **ret, struct pm_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-        return pm_error_set(err, PM_EUSAGE, "schema.registry.url must begin with http:// or https://, not \"%.32s\"",
-                            url);
-    if (!strstr(url, "://")[3]) return pm_error_set(err, PM_EUSAGE, "schema.registry.url \"%s\" names no host", url);
+        return not_a_url(url, "must begin with http:// or https://", err);
+    if (!strstr(url, "://")[3]) return not_a_url(url, "names no host", err);
     pthread_once(&once, init_curl);
     struct pm_registry *registry = pm_calloc(1, sizeof *registry);
     registry->url = pm_strdup(url);
     for (size_t len = strlen(url); len && url[len - 1] == '/'; len--) registry->url[len - 1] = '\0';
-    registry->shown = mask_password(registry->url);
+    registry->shown = pm_url_masked(registry->url);
     registry->ca_file = ca_file ? pm_strdup(ca_file) : NULL;
     registry->headers = curl_slist_append(NULL, "Accept: " MEDIA_TYPE ", application/json");
     registry->headers = curl_slist_append(registry->headers, "Content-Type: " MEDIA_TYPE);
@@ -140,8 +132,9 @@ static int request(struct pm_registry *registry, const char *path, const char *b
         return pm_error_set(err, PM_EUSAGE, "schema registry %s: %s", registry->shown,
                             *reason ? reason : curl_easy_strerror(code));
     if (code == CURLE_PEER_FAILED_VERIFICATION) /* nothing that waiting mends */
-        return pm_error_set(err, PM_ELOG, "schema registry %s: %s (set the CA file)", registry->shown,
-                            *reason ? reason : curl_easy_strerror(code));
+        return pm_error_set(err, PM_ELOG,
+                            "schema registry %s: %s; -X ssl.ca.location=FILE names the CA that signed its certificate",
+                            registry->shown, *reason ? reason : curl_easy_strerror(code));
     if (code != CURLE_OK)
         return pm_error_set(err, PM_ELOGAWAY, "could not reach the schema registry %s: %s", registry->shown,
                             *reason ? reason : curl_easy_strerror(code));
@@ -168,7 +161,7 @@ static int ask(struct pm_registry *registry, const char *path, const char *body,
     if (status >= 500 || status == 408 || status == 429)
         return pm_error_set(err, PM_ELOGAWAY, "schema registry %s answers %s with status %ld: %s", registry->shown,
                             path, status, text.ptr);
-    const char *hint = status == 401 || status == 403 ? " (put user:password@ into schema.registry.url)"
+    const char *hint = status == 401 || status == 403 ? " (is user:password@ in schema.registry.url right?)"
                        : status == 409                ? " (its schema is incompatible with the subject's earlier ones)"
                        : status == 422                ? ""
                                                       : " (is schema.registry.url right?)";
