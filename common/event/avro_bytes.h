@@ -24,6 +24,7 @@ enum pm_avro_why {
     PM_AVRO_BOOL,   /* value: a boolean that is neither 0 nor 1 */
     PM_AVRO_COUNT,  /* value: an array count that the rest of the bytes cannot hold, or above PM_ARRAY_ITEMS_MAX */
     PM_AVRO_BLOCK,  /* value: the size of an array block that its items do not fill exactly */
+    PM_AVRO_VALUES, /* more values than the record's bytes can mean (foreign schemas only) */
     PM_AVRO_DEPTH,  /* value: nesting beyond what is followed (foreign schemas only) */
 };
 

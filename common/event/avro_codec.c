@@ -341,6 +341,7 @@ int pm_avro_fault_error(const struct pm_avro_fault *fault, const uint8_t *start,
     case PM_AVRO_BLOCK:
         snprintf(why, sizeof why, "array block of %lld bytes that its items do not fill exactly", value);
         break;
+    case PM_AVRO_VALUES: snprintf(why, sizeof why, "a schema with more values than the record has bytes for"); break;
     case PM_AVRO_DEPTH: snprintf(why, sizeof why, "nesting deeper than %lld", value); break;
     }
     return pm_error_set(err, PM_EFORMAT, "field \"%s\" at byte %zu of %zu: %s", fault->field, at, size, why);

@@ -2,9 +2,11 @@
  * generic value -> members of an event by name -> our own bytes. A writer belongs to one thread.
  *
  * Two things about Avro C (1.11) shape this file. It believes lengths: a record of six bytes can make it allocate
- * gigabytes and leak them, so no byte reaches it unchecked. And its resolved readers and writers know no defaults (a
- * field that the writer lacks ends them), so fields are matched here, from fields.def, and only reading generic values
- * is left to it. */
+ * gigabytes and leak them, so no byte reaches it, and no value is made by it, before check_bytes has walked the whole
+ * record along the same schema: every length, count, branch and symbol is within its bounds, nothing is left over, and
+ * depth and number of values are bounded, so that what Avro C allocates is too. And its resolved readers and writers
+ * know no defaults (a field that the writer lacks ends them), so fields are matched here, from fields.def, and only
+ * reading generic values is left to it. */
 #include "common/event/avro_slow.h"
 
 #include <avro.h>
@@ -14,6 +16,8 @@
 #include "common/event/avro_bytes.h"
 
 #define WALK_DEPTH_MAX 64
+/* Values that a record of so many bytes may have: most take a byte, but records and nulls take none. */
+#define WALK_VALUES_MAX(bytes) (65536 + 16 * (int64_t)(bytes))
 
 struct pm_writer {
     enum pm_event_type type;
@@ -28,7 +32,8 @@ struct pm_writer {
 struct walk {
     const uint8_t *end;
     struct pm_avro_fault *fault;
-    int64_t items_left; /* of all arrays and maps together: an item may take no byte at all */
+    int64_t items_left;  /* of all arrays and maps together: an item may take no byte at all */
+    int64_t values_left; /* a schema of a few lines, each record with two of the next, has 2^20 values in no byte */
 };
 
 static const uint8_t *walk_value(struct walk *walk, avro_schema_t schema, const uint8_t *p, int depth);
@@ -91,6 +96,7 @@ static const uint8_t *walk_value(struct walk *walk, avro_schema_t schema, const 
     const uint8_t *at = p;
     struct pm_slice text;
     int64_t value;
+    if (--walk->values_left < 0) return pm_avro_fail(walk->fault, PM_AVRO_VALUES, 0, p, walk->end);
     if (++depth > WALK_DEPTH_MAX) return pm_avro_fail(walk->fault, PM_AVRO_DEPTH, WALK_DEPTH_MAX, p, walk->end);
     switch (avro_typeof(schema)) {
     case AVRO_NULL: return p;
@@ -402,7 +408,8 @@ static int check_bytes(struct pm_writer *writer, struct pm_slice body, struct pm
 {
     struct pm_avro_fault fault = {0};
     const uint8_t *start = (const uint8_t *)body.ptr, *end = start + body.len;
-    struct walk walk = {.end = end, .fault = &fault, .items_left = PM_ARRAY_ITEMS_MAX};
+    struct walk walk = {
+        .end = end, .fault = &fault, .items_left = PM_ARRAY_ITEMS_MAX, .values_left = WALK_VALUES_MAX(body.len)};
     const uint8_t *p = walk_value(&walk, writer->schema, start, 0);
     if (p == end) return PM_OK;
     if (p) { /* bytes left over */

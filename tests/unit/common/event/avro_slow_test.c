@@ -212,7 +212,7 @@ Test(avro_slow, schemas_that_do_not_resolve)
 
 static void refused(const char *fields, struct pm_slice tail, const char *text)
 {
-    char json[2000];
+    char json[4000];
     struct pm_arena arena = {0};
     struct pm_buf body = {0};
     struct pm_slice ours;
@@ -256,6 +256,25 @@ Test(avro_slow, lengths_are_checked_before_avro_c_sees_them)
     memset(deep, 0x02, sizeof deep);
     refused(X_IS("{\"type\":\"record\",\"name\":\"L\",\"fields\":[{\"name\":\"next\",\"type\":[\"null\",\"L\"]}]}"),
             pm_slice(deep, sizeof deep), "nesting deeper than");
+}
+
+/* Ten records, each with three of the next: three to the tenth values, and not one byte in the record for them. */
+Test(avro_slow, a_schema_of_more_values_than_bytes_is_refused)
+{
+    char json[2000] = "{\"type\":\"record\",\"name\":\"R9\",\"fields\":[]}";
+    for (int i = 8; i >= 0; i--) {
+        char inner[sizeof json], others[100];
+        memcpy(inner, json, sizeof inner);
+        snprintf(others, sizeof others, "{\"name\":\"b\",\"type\":\"R%d\"},{\"name\":\"c\",\"type\":\"R%d\"}", i + 1,
+                 i + 1);
+        int n = snprintf(json, sizeof json,
+                         "{\"type\":\"record\",\"name\":\"R%d\",\"fields\":[{\"name\":\"a\",\"type\":%s},%s]}", i,
+                         inner, others);
+        cr_assert_lt(n, (int)sizeof json);
+    }
+    char field[sizeof json + 40];
+    snprintf(field, sizeof field, "{\"name\":\"x\",\"type\":{\"type\":\"array\",\"items\":%s}}", json);
+    refused(field, PM_SLICE("\x0a\x00"), "more values than the record has bytes for");
 }
 
 Test(avro_slow, a_foreign_record_cut_at_every_byte_is_refused)
