@@ -27,6 +27,7 @@
 #include "common/base/time.h"
 #include "common/log/log_impl.h"
 #include "common/log/log_kafka_conf.h"
+#include "common/log/log_kafka_refusal.h"
 #include "common/log/log_kafka_waker.h"
 
 #define STASH_MAX 1024         /* messages taken from the library at once */
@@ -50,9 +51,9 @@ struct kafka_log {
     int silence_ms; /* so long append and flush go on without an acknowledgement */
     void (*diag)(void *arg, int level, const char *text);
     void *diag_arg;
-    char reason[512];         /* the last thing the library said about a connection */
-    bool refused;             /* ... and that it was a refused login */
-    bool topic_suspect;       /* ... or that the topic may be gone */
+    struct pm_kafka_reason reason;
+    bool refused;             /* waiting will not mend it: a login, a certificate */
+    bool topic_suspect;       /* the library said that the topic may be gone */
     bool lost;                /* a partition was taken away while it was read */
     rd_kafka_t *ask, *client; /* client: reader or producer, NULL for ADMIN */
     rd_kafka_topic_t *ask_topic, *client_topic;
@@ -116,23 +117,14 @@ static bool is_no_topic(rd_kafka_resp_err_t e)
            e == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
 }
 
-static int no_topic(const struct kafka_log *log, struct pm_error *err)
-{
-    return pm_error_set(err, PM_ELOG,
-                        "topic \"%s\" does not exist on %s; create it with: provmat log create --log kafka://%s/%s",
-                        log->topic, log->brokers, log->brokers, log->topic);
-}
-
 /* The library's code becomes ours here, and nowhere else. */
 static int translate(const struct kafka_log *log, rd_kafka_resp_err_t e, const char *what, struct pm_error *err)
 {
-    if (log->refused) return pm_error_set(err, PM_ELOG, "%s refuses us: %s", log->brokers, log->reason);
-    if (is_no_topic(e)) return no_topic(log, err);
-    if (!is_away(e))
-        return pm_error_set(err, PM_ELOG, "cannot %s of topic \"%s\" on %s: %s", what, log->topic, log->brokers,
-                            rd_kafka_err2str(e));
-    return pm_error_set(err, PM_ELOGAWAY, "could not reach %s to %s of topic \"%s\": %s", log->brokers, what,
-                        log->topic, log->reason[0] ? log->reason : rd_kafka_err2str(e));
+    if (log->refused) return pm_kafka_refused(&log->reason, log->brokers, err);
+    if (is_no_topic(e)) return pm_kafka_no_topic(log->brokers, log->topic, err);
+    if (is_away(e)) return pm_kafka_away(&log->reason, log->brokers, log->topic, what, rd_kafka_err2str(e), err);
+    return pm_error_set(err, PM_ELOG, "cannot %s of topic \"%s\" on %s: %s", what, log->topic, log->brokers,
+                        rd_kafka_err2str(e));
 }
 
 static void diag(const struct kafka_log *log, int level, const char *text)
@@ -153,9 +145,13 @@ static void error_cb(rd_kafka_t *rk, int code, const char *text, void *opaque)
     if (is_no_topic(e) || is_away(e)) log->breaks++;
     if (e == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) log->lost = true;
     if (e == RD_KAFKA_RESP_ERR__AUTHENTICATION) log->refused = true;
-    if (e != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !log->reason[0])
-        snprintf(log->reason, sizeof log->reason, "%s", text);
-    diag(log, is_away(e) ? 4 : 3, text);
+    if (e == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && log->reason.text[0]) { /* it says no more than that */
+        if (pm_kafka_reason_is_final(&log->reason)) log->refused = true;
+        return;
+    }
+    pm_kafka_reason_note(&log->reason, text);
+    bool told_by_open = !log->base.identity && pm_kafka_reason_is_final(&log->reason);
+    if (!told_by_open) diag(log, is_away(e) ? 4 : 3, text);
 }
 
 static void log_cb(const rd_kafka_t *rk, int level, const char *facility, const char *text)
@@ -163,7 +159,11 @@ static void log_cb(const rd_kafka_t *rk, int level, const char *facility, const 
     /* Each client gets all properties; that some are for the other kind only is no news. Failed connections come
      * through error_cb too. */
     if (strcmp(facility, "CONFWARN") == 0 && strstr(text, "will be ignored by this")) return;
-    if (strcmp(facility, "FAIL") == 0 && level < 7) return;
+    if (strcmp(facility, "FAIL") == 0 && level < 7) {
+        struct kafka_log *log = rd_kafka_opaque(rk);
+        pm_kafka_reason_note(&log->reason, text); /* newer ones log what is no error to them */
+        return;
+    }
     diag(rd_kafka_opaque(rk), level, text);
 }
 
@@ -229,8 +229,8 @@ static int client_new(struct kafka_log *log, const struct pm_log_options *option
         if (use == PM_KAFKA_APPEND) rd_kafka_conf_set_dr_msg_cb(conf, delivery_cb);
         rk = rd_kafka_new(use == PM_KAFKA_APPEND ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, text, sizeof text);
         if (!rk)
-            rc = pm_error_set(err, PM_EUSAGE, "librdkafka %s refuses its configuration: %s", rd_kafka_version_str(),
-                              text);
+            rc = pm_error_set(err, PM_EUSAGE, "librdkafka %s refuses its configuration: %s%s", rd_kafka_version_str(),
+                              text, pm_kafka_configuration_remedy(text));
     }
     if (!rk) {
         rd_kafka_conf_destroy(conf);
@@ -277,6 +277,7 @@ static int ask_metadata(struct kafka_log *log, int64_t until, const struct rd_ka
             e = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
             if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
                 log->refused = false;
+                log->reason.text[0] = 0;
                 *ret = metadata;
                 return PM_OK;
             }
@@ -352,6 +353,8 @@ static int handle_new(const char *rest, const struct pm_log_options *options, st
     log->timeout_ms = options->timeout_ms;
     bool as_asked = options->timeout_ms < PM_LOG_TIMEOUT_MS_DEFAULT || options->timeout_ms > SILENCE_MS_LEAST;
     log->silence_ms = as_asked ? options->timeout_ms : SILENCE_MS_LEAST;
+    log->reason.scram_is_broken = pm_kafka_scram_is_broken(options->properties, options->n_properties,
+                                                           rd_kafka_version());
     log->diag = options->diag;
     log->diag_arg = options->diag_arg;
     pm_kafka_waker_init(&log->waker);
@@ -440,7 +443,7 @@ static int not_acknowledged(const struct kafka_log *log, struct pm_error *err)
                         "%" PRIu64 " of %" PRIu64
                         " records are not acknowledged by %s, and none was in the last %g s: %s",
                         outstanding(log) + log->failed, log->handed, log->brokers, log->silence_ms / 1000.0,
-                        log->reason[0] ? log->reason : "no answer");
+                        log->reason.text[0] ? log->reason.text : "no answer");
 }
 
 /* Serves the producer for `serve_ms`. PM_ELOGAWAY when nothing has been acknowledged for silence_ms. */
@@ -667,7 +670,7 @@ static void check_topic(struct kafka_log *log, struct kafka_batch *batch)
     struct pm_error err;
     int rc = ask_metadata(log, now_ms() + at_most(VERIFY_MS, log->timeout_ms), &metadata, &err);
     if (rc == PM_OK) rd_kafka_metadata_destroy(metadata);
-    if (rc != PM_ELOG || log->gone) return;
+    if (rc != PM_ELOG || log->refused || log->gone) return; /* a refused client knows nothing of the topic */
     log->gone = true;
     for (int32_t i = 0; i < log->n_partitions; i++) unassign(log, i);
     pm_error_set(&pm_log_batch_fault(&batch->owner, -1)->error, PM_ELOG, "the log is gone: %s", err.text);
@@ -785,8 +788,11 @@ static int kafka_poll(struct pm_log *base, size_t n_max, size_t bytes_max, int t
 static int admin_result(struct kafka_log *log, rd_kafka_queue_t *queue, const char *what, rd_kafka_event_t **ret,
                         struct pm_error *err)
 {
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, log->timeout_ms + 500);
-    rd_kafka_poll(log->ask, 0);
+    rd_kafka_event_t *event = NULL;
+    for (int64_t until = now_ms() + log->timeout_ms + 500; !event && !log->refused && left_ms(until) > 0;) {
+        event = rd_kafka_queue_poll(queue, at_most(250, left_ms(until) + 1));
+        rd_kafka_poll(log->ask, 0);
+    }
     rd_kafka_resp_err_t e = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
     if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
         *ret = event;
@@ -939,6 +945,8 @@ const char *pm_log_client_version(void)
     return text;
 }
 
+bool pm_log_client_secret(const char *name) { return pm_kafka_property_is_secret(name); }
+
 static void each_pair(const char **pairs, size_t n, void (*each)(void *arg, const char *name, const char *value),
                       void *arg)
 {
@@ -948,6 +956,19 @@ static void each_pair(const char **pairs, size_t n, void (*each)(void *arg, cons
         each(arg, pairs[i], masked ? "********" : pairs[i + 1] ? pairs[i + 1] : "");
     }
     rd_kafka_conf_dump_free(pairs, n);
+}
+
+/* A dump leaves out the properties that have no value; the table for people does not. */
+void pm_log_client_names(void (*each)(void *arg, const char *name), void *arg)
+{
+    char *table = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&table, &size);
+    PM_CHECK(out);
+    rd_kafka_conf_properties_show(out);
+    PM_CHECK(fclose(out) == 0);
+    pm_kafka_property_names(table, each, arg);
+    free(table);
 }
 
 void pm_log_client_properties(const struct pm_log_property *properties, size_t n,

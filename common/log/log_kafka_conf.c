@@ -33,6 +33,9 @@ static bool broker_is_valid(struct pm_slice broker)
 
 int pm_kafka_url_parse(const char *rest, char **ret_brokers, char **ret_topic, struct pm_error *err)
 {
+    if (strchr(rest, '@')) /* not repeated: a password may stand there */
+        return pm_error_set(err, PM_EUSAGE,
+                            "kafka:// takes no user in its URL: set sasl.username and sasl.password in a file for -F");
     const char *slash = strchr(rest, '/');
     if (!slash || slash[1] == 0)
         return pm_error_set(err, PM_EUSAGE,
@@ -122,12 +125,24 @@ bool pm_kafka_property_is_text(const char *name)
 
 bool pm_kafka_property_is_secret(const char *name)
 {
-    static const char *const parts[] = {"password",           "secret", "key.pem", "ssl.key",
-                                        "oauthbearer.config", "jaas",   "token"};
+    static const char *const parts[] = {"password", "passphrase",         "secret", "key.pem", "ssl.key",
+                                        "ssl_key",  "oauthbearer.config", "jaas",   "token"};
     if (strstr(name, "location") || strstr(name, "url") || strstr(name, "_cb")) return false;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(name, parts[i])) return true;
     return strstr(name, "basic.auth") != NULL;
+}
+
+/* NAME | ... a line, under a heading. */
+void pm_kafka_property_names(char *table, void (*each)(void *arg, const char *name), void *arg)
+{
+    for (char *line; (line = strsep(&table, "\n"));) {
+        size_t n = strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789._");
+        size_t bar = n + strspn(line + n, " ");
+        if (n == 0 || line[bar] != '|') continue;
+        line[n] = 0;
+        if (pm_kafka_property_is_text(line)) each(arg, line);
+    }
 }
 
 /* ---- settings of a topic ---- */

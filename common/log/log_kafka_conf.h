@@ -33,6 +33,8 @@ int pm_kafka_property_check(const char *name, const char *value, struct pm_error
 /* False for what a dump shows as an address: callbacks and other objects of the program. */
 bool pm_kafka_property_is_text(const char *name);
 bool pm_kafka_property_is_secret(const char *name);
+/* The names in the table that the library prints of its properties, which is cut into pieces. */
+void pm_kafka_property_names(char *table, void (*each)(void *arg, const char *name), void *arg);
 
 /* What a new topic gets; ends with a NULL name. */
 extern const struct pm_log_property pm_kafka_topic_settings[];

@@ -175,3 +175,28 @@ Test(log_kafka_conf, settings_that_would_lose_history_are_warned_of)
         cr_assert_null(pm_kafka_setting_warning(s->name, s->value), "what we create is fine: %s", s->name);
     cr_assert(!pm_kafka_setting_is_shown("flush.ms"));
 }
+
+static void count_name(void *arg, const char *name)
+{
+    int *found = arg;
+    static const char *const without_value[] = {"sasl.password", "sasl.username", "ssl.ca.location",
+                                                "ssl.key.password"};
+    for (size_t i = 0; i < sizeof without_value / sizeof *without_value; i++)
+        *found += strcmp(name, without_value[i]) == 0;
+    cr_assert(name[0] && !strchr(name, ' ') && !strchr(name, '|'), "\"%s\"", name);
+}
+
+Test(log_kafka_conf, names_of_properties_without_a_value_are_listed)
+{
+    int found = 0;
+    pm_log_client_names(count_name, &found);
+    cr_assert_eq(found, 4);
+}
+
+Test(log_kafka_conf, a_user_in_the_url_is_refused_and_not_repeated)
+{
+    char *brokers, *topic;
+    struct pm_error err;
+    cr_assert_eq(pm_kafka_url_parse("me:hunter2@host:9092/t", &brokers, &topic, &err), PM_EUSAGE);
+    cr_assert(strstr(err.text, "sasl.username") && !strstr(err.text, "hunter2"), "%s", err.text);
+}

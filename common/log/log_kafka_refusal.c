@@ -1,0 +1,107 @@
+/* log_kafka_refusal.c: see log_kafka_refusal.h. */
+#include "common/log/log_kafka_refusal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LOOK_LISTENER \
+    "; is -X security.protocol= what the broker's listener speaks: plaintext, ssl, sasl_plaintext or sasl_ssl?"
+#define LOOK_TRUST                                                                                     \
+    "; the broker's certificate is not trusted: -X ssl.ca.location=FILE names the CA that signed it, " \
+    "and the host in the log's URL must be one of the certificate's names"
+#define LOOK_CERTIFICATE                                                                        \
+    "; the broker wants a client certificate that it trusts: -X ssl.certificate.location=FILE " \
+    "and -X ssl.key.location=FILE"
+#define LOOK_MECHANISM "; -X sasl.mechanism= must be one of those that the broker supports"
+#define LOOK_LOGIN "; look at -X sasl.username= and sasl.password="
+#define LOOK_SCRAM                                                                                         \
+    "; this librdkafka cannot log in to Kafka 4 with SCRAM, whatever the password (2.6.1 and newer can): " \
+    "build provmat with `make RDKAFKA=latest`, or set -X sasl.mechanism=PLAIN; with an older broker" LOOK_LOGIN
+
+/* By words that stay the same from one version of the library, and of OpenSSL, to the next; the first row that fits
+ * counts. */
+static const struct {
+    const char *says, *and_says; /* both, or NULL */
+    bool final;
+    const char *look;
+} refusals[] = {
+    {"certificate verify failed", NULL, true, LOOK_TRUST},
+    {" alert ", "certificate", true, LOOK_CERTIFICATE},
+    {" alert unknown ca", NULL, true, LOOK_CERTIFICATE},
+    {"not valid in current SASL state", NULL, true, LOOK_LISTENER}, /* SASL at a listener without it */
+    {"SASL", "mechanism handshake failed", true, LOOK_MECHANISM},
+    {"SASL authentication error", NULL, true, LOOK_LOGIN},
+    {"Authentication failed", NULL, true, LOOK_LOGIN},
+    {"Disconnected", NULL, false, LOOK_LISTENER}, /* a broker that is about to end hangs up as well */
+    {"SSL handshake failed", NULL, false, LOOK_LISTENER},
+    {"SSL", "unexpected eof", false, LOOK_LISTENER}, /* the same by another of the library's voices */
+};
+#define N_REFUSALS ((int)(sizeof refusals / sizeof *refusals))
+
+static int find(const char *text)
+{
+    for (int i = 0; i < N_REFUSALS; i++)
+        if (strstr(text, refusals[i].says) && (!refusals[i].and_says || strstr(text, refusals[i].and_says))) return i;
+    return -1;
+}
+
+/* A connection that breaks while it is being refused says less than the refusal did. */
+void pm_kafka_reason_note(struct pm_kafka_reason *reason, const char *text)
+{
+    const char *thread = strncmp(text, "[thrd:", 6) == 0 ? strstr(text, "]: ") : NULL;
+    if (thread) text = thread + 3;
+    const char *after = strstr(text, " (after ");
+    if (strstr(text, "Send failed") && find(reason->text) >= 0) return;
+    snprintf(reason->text, sizeof reason->text, "%.*s", (int)(after ? (size_t)(after - text) : strlen(text)), text);
+}
+
+bool pm_kafka_reason_is_final(const struct pm_kafka_reason *reason)
+{
+    int i = find(reason->text);
+    return i >= 0 && refusals[i].final;
+}
+
+const char *pm_kafka_reason_remedy(const struct pm_kafka_reason *reason)
+{
+    int i = find(reason->text);
+    if (i < 0) return "";
+    return reason->scram_is_broken && strcmp(refusals[i].look, LOOK_LOGIN) == 0 ? LOOK_SCRAM : refusals[i].look;
+}
+
+int pm_kafka_refused(const struct pm_kafka_reason *reason, const char *brokers, struct pm_error *err)
+{
+    return pm_error_set(err, PM_ELOG, "could not connect to %s: %s%s", brokers, reason->text,
+                        pm_kafka_reason_remedy(reason));
+}
+
+int pm_kafka_away(const struct pm_kafka_reason *reason, const char *brokers, const char *topic, const char *what,
+                  const char *otherwise, struct pm_error *err)
+{
+    return pm_error_set(err, PM_ELOGAWAY, "could not reach %s to %s of topic \"%s\": %s%s", brokers, what, topic,
+                        reason->text[0] ? reason->text : otherwise, pm_kafka_reason_remedy(reason));
+}
+
+int pm_kafka_no_topic(const char *brokers, const char *topic, struct pm_error *err)
+{
+    return pm_error_set(err, PM_ELOG,
+                        "topic \"%s\" does not exist on %s; create it with: provmat log create --log kafka://%s/%s",
+                        topic, brokers, brokers, topic);
+}
+
+const char *pm_kafka_configuration_remedy(const char *text)
+{
+    if (strstr(text, "kerberos") || strstr(text, "GSSAPI"))
+        return "; sasl.mechanism is GSSAPI (Kerberos) unless it is set: -X sasl.mechanism=PLAIN or SCRAM-SHA-512";
+    if (strstr(text, "ssl.key.location failed")) return "; is it a key in PEM form, and ssl.key.password its password?";
+    if (strstr(text, "location failed")) return "; is it a file in PEM form that can be read?";
+    return "";
+}
+
+bool pm_kafka_scram_is_broken(const struct pm_log_property *properties, size_t n, int version)
+{
+    bool scram = false;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(properties[i].name, "sasl.mechanism") == 0 || strcmp(properties[i].name, "sasl.mechanisms") == 0)
+            scram = strncmp(properties[i].value, "SCRAM-", 6) == 0;
+    return scram && version < 0x02060100; /* before, it repeats its nonce, which Kafka 4 refuses */
+}
