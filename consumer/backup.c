@@ -76,6 +76,8 @@ static int begin_partial(struct copy *c, struct pm_error *err)
     PM_TRY(check_outside(c->dir, c->options->index_dir, err));
     PM_TRY(check_empty(c->dir, err));
     if (mkdir(c->partial, 0700) != 0 && errno != EEXIST) return system_error(err, c->partial, "make the directory");
+    if (lstat(c->partial, &st) != 0 || !S_ISDIR(st.st_mode)) /* a link would lead out of DIR */
+        return pm_error_set(err, PM_EUSAGE, "%s: not a directory; remove it", c->partial);
     PM_TRY(pm_writer_lock(c->partial, &c->lock_fd, err)); /* of two copies into one directory, the second ends here */
     char file[PATH_MAX + 16];
     snprintf(file, sizeof file, "%s/data.mdb", c->partial); /* of a copy that was killed */

@@ -22,6 +22,9 @@ int pm_rebuild_remove(const char *dir, struct pm_error *err)
 {
     static const char *const files[] = {"data.mdb", "lock.mdb", "writer.lock"};
     char path[PATH_MAX];
+    struct stat st;
+    if (lstat(dir, &st) == 0 && S_ISLNK(st.st_mode)) /* it would lead to what is not ours to remove */
+        return pm_error_set(err, PM_EIO, "%s: is a symbolic link; remove it", dir);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, files[i]);
         PM_TRY(PM_FAULT(rebuild_remove, err));

@@ -312,6 +312,7 @@ int pm_verify(const struct pm_consumer_options *options, bool against_log,
     int rc = pm_index_open(options->index_dir, &index, err);
     if (rc == PM_OK) rc = pm_snapshot_open(index, &snap, err);
     if (rc == PM_OK) rc = tell_gaps(options, snap, err);
+    if (rc == PM_OK && against_log) rc = pm_rebuild_remove(fresh.dir, err); /* of a process of the same id */
     if (rc == PM_OK && against_log) rc = replay_beside(options, snap, &fresh, err);
     if (rc == PM_OK) {
         pm_kv_read_ahead(snap->kv, true);

@@ -30,7 +30,7 @@ int pm_writer_lock(const char *dir, int *ret_fd, struct pm_error *err)
 {
     char path[PATH_MAX], text[64];
     snprintf(path, sizeof path, "%s/writer.lock", dir);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600); /* it is written to */
     if (fd < 0) return pm_error_set(err, PM_EIO, "%s: could not open: %s", path, pm_error_system(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         lock_owner(fd, text, sizeof text);

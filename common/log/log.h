@@ -122,8 +122,11 @@ int pm_log_settings(struct pm_log *log,
 
 /* ---- librdkafka's own ---- */
 const char *pm_log_client_version(void); /* "librdkafka 2.0.2" */
-/* Calls each() with every property librdkafka knows and its value under `properties` (secrets masked as "********"): -X
- * list, -X dump. */
+/* Every property librdkafka knows, by name, also those that have no value: -X list. A name ends with its call. */
+void pm_log_client_names(void (*each)(void *arg, const char *name), void *arg);
+bool pm_log_client_secret(const char *name); /* its value must not be shown */
+/* Calls each() with every property that has a value and its value under `properties` (secrets masked as "********"): -X
+ * dump. */
 void pm_log_client_properties(const struct pm_log_property *properties, size_t n,
                               void (*each)(void *arg, const char *name, const char *value), void *arg);
 /* PM_EUSAGE when librdkafka refuses a name or value. */

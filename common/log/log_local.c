@@ -84,7 +84,8 @@ static struct local_log *self(const struct pm_log *base) { return (struct local_
 
 /* ---- making and opening ---- */
 
-/* The directory and its parents; somebody else may make them at the same time. */
+/* The directory and its parents, all for their owner alone: who may write to a parent may put another log in the place
+ * of this one. Somebody else may make them at the same time. */
 static int make_dirs(const char *dir, struct pm_error *err)
 {
     PM_CLEANUP(pm_buf_release) struct pm_buf path = {0};
@@ -93,7 +94,7 @@ static int make_dirs(const char *dir, struct pm_error *err)
         pm_buf_clear(&path);
         pm_buf_bytes(&path, dir, (size_t)(slash - dir));
         pm_buf_byte(&path, 0);
-        if (mkdir(path.ptr, *slash ? 0777 : 0700) != 0 && errno != EEXIST)
+        if (mkdir(path.ptr, 0700) != 0 && errno != EEXIST)
             return pm_error_set(err, PM_ELOG, "local:%s: could not make the directory %s: %s", dir, path.ptr,
                                 pm_error_system(errno));
     }
