@@ -21,8 +21,7 @@ struct run {
 static void show_refusal(void *arg, const char *file, uint64_t line, const char *reason)
 {
     (void)arg;
-    pm_progress_clear();
-    fprintf(stderr, "%s:%llu: %s\n", file, (unsigned long long)line, reason);
+    pm_cli_line("%s:%llu: %s", file, (unsigned long long)line, reason);
 }
 
 /* How many events there will be, guessed from the share of the bytes: two digits, so that it stands still. */

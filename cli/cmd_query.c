@@ -11,8 +11,7 @@ static void note(void *arg, const char *text)
 {
     const struct pm_cli *cli = arg;
     if (text[0] == ' ')
-        fprintf(stderr, "%s\n",
-                text); /* a candidate of an ambiguous name, indented: part of an error, so never quiet */
+        pm_cli_line("%s", text); /* a candidate of an ambiguous name: part of an error, so never quiet */
     else pm_cli_note(cli, "%s", text);
 }
 

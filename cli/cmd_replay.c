@@ -120,8 +120,7 @@ static int print_record(struct replay *r, const struct pm_log_record *record, st
     }
     if (rc != PM_OK) {
         r->bad++;
-        pm_progress_clear();
-        fprintf(stderr, "%d:%lld: %s\n", record->partition, (long long)record->offset, own.text);
+        pm_cli_line("%d:%lld: %s", record->partition, (long long)record->offset, own.text);
         return PM_OK;
     }
     if (ev.occurred_at > r->until_us) return PM_OK;

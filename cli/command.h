@@ -153,9 +153,12 @@ int64_t pm_cli_time(const struct pm_cli *cli, const char *name, int64_t otherwis
 /* Repeatable flags: start with *at = 0; NULL after the last. */
 const struct pm_given *pm_cli_next(const struct pm_cli *cli, const char *name, size_t *at);
 
-/* "provmat: TEXT" and a newline on stderr, over a progress line that may stand there. */
+/* "provmat: TEXT" and a newline on stderr, over a progress line that may stand there. Control characters but newlines
+ * and tabs are shown as "\x1b". */
 void pm_cli_warn(const char *fmt, ...) PM_PRINTF(1, 2);
-/* The same, unless --quiet: for summaries. */
+/* The same without "provmat: ", for what begins with a place: FILE:LINE, PARTITION:OFFSET. */
+void pm_cli_line(const char *fmt, ...) PM_PRINTF(1, 2);
+/* As pm_cli_warn, unless --quiet: for summaries. */
 void pm_cli_note(const struct pm_cli *cli, const char *fmt, ...) PM_PRINTF(2, 3);
 
 /* ---- the parts of the command line (each in the file of that name) ---- */

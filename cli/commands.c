@@ -10,7 +10,9 @@ const struct pm_option pm_options_global[] = {
     {"format", 'f', PM_OPTION_CHOICE, false, "FORMAT", "table|json|ndjson|csv|tsv",
      "how rows are printed: table, json, ndjson, csv or tsv (default: table on a terminal, else ndjson)"},
     {"property", 'X', PM_OPTION_TEXT, true, "NAME=VALUE", NULL,
-     "a setting, given to librdkafka as it stands; \"list\" prints all names, \"dump\" all values"},
+     "a setting, given to librdkafka as it stands; \"list\" prints all names, \"dump\" all values; secrets belong into "
+     "a "
+     "file (-F)"},
     {"config", 'F', PM_OPTION_FILE, false, "FILE", NULL,
      "a file of NAME=VALUE lines (PROVMAT_CONFIG; default ~/.config/provmat.conf)"},
     {"quiet", 'q', PM_OPTION_FLAG, false, NULL, NULL, "no progress and no summary on stderr; errors are still told"},

@@ -2,7 +2,10 @@
  *
  * All settings live in one list of name=value. Lines of the file come first, -X after them and over them; names that
  * begin with "provmat." are ours, "schema.registry.url" is the codec's, everything else goes to librdkafka as it
- * stands. --log and --index are short for provmat.log and provmat.index. */
+ * stands. --log and --index are short for provmat.log and provmat.index.
+ *
+ * Secrets are told to nobody: a value is never repeated in a message about a line that cannot be read, -X dump masks
+ * them, and what stood behind -X is written over, so that `ps` shows it no longer. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,6 +20,7 @@
 #include "common/base/nearest.h"
 #include "common/base/number.h"
 #include "common/base/time.h"
+#include "common/base/url.h"
 
 #define DEFAULT_LOG "local:./provmat-data/log"
 #define DEFAULT_INDEX "./provmat-data/index"
@@ -110,12 +114,11 @@ static int check_value(const struct setting *s, struct pm_error *err)
 }
 
 /* The names end with the call, so the nearest one so far is copied. */
-static void suggest_name(void *arg, const char *name, const char *value)
+static void suggest_name(void *arg, const char *name)
 {
     static char best[128];
     struct pm_nearest *nearest = arg;
     const char *before = nearest->best;
-    (void)value;
     pm_nearest_try(nearest, name);
     if (nearest->best == before) return;
     snprintf(best, sizeof best, "%s", name);
@@ -130,7 +133,7 @@ static int check_client(const struct setting *s, struct pm_error *err)
     int rc = pm_log_client_check(&property, 1, &own);
     if (rc == PM_OK) return PM_OK;
     struct pm_nearest nearest = {.typed = pm_slice_cstr(s->name)};
-    if (strstr(own.text, "no such property")) pm_log_client_properties(NULL, 0, suggest_name, &nearest);
+    if (strstr(own.text, "no such property")) pm_log_client_names(suggest_name, &nearest);
     const char *best = pm_nearest_best(&nearest);
     if (best)
         return pm_error_set(err, PM_EUSAGE, "%s: unknown setting \"%s\"; did you mean \"%s\"?", s->where, s->name,
@@ -230,6 +233,13 @@ static int read_config(const struct pm_cli *cli, struct pm_error *err)
 
 static bool is_list_or_dump(const char *text) { return !strcmp(text, "list") || !strcmp(text, "dump"); }
 
+/* `value` is argv's own: the memory that `ps` reads. */
+static void wipe(const char *name, char *value)
+{
+    if (!strcmp(name, "schema.registry.url")) pm_url_wipe(value);
+    else if (pm_log_client_secret(name)) memset(value, '*', strlen(value));
+}
+
 static int read_properties(const struct pm_cli *cli, struct pm_error *err)
 {
     const struct pm_given *given;
@@ -237,21 +247,30 @@ static int read_properties(const struct pm_cli *cli, struct pm_error *err)
         if (is_list_or_dump(given->value)) continue;
         char *name = keep(given->value), *equals = strchr(name, '=');
         if (!equals || equals == name)
-            return pm_error_set(err, PM_EUSAGE, "-X: \"%s\" is not NAME=VALUE; `provmat -X list` shows all names",
-                                given->value);
+            return pm_config_not_a_setting("-X", given->value, "; `provmat -X list` shows all names", err);
         *equals = 0;
+        wipe(name, (char *)(uintptr_t)given->value + (equals - name) + 1);
         PM_TRY(add(name, equals + 1, "-X", err));
     }
     return PM_OK;
 }
 
-static void each_name(void *arg, const char *name, const char *value)
-{
-    (void)value;
-    fprintf(arg, "%s\n", name);
-}
+static void each_name(void *arg, const char *name) { fprintf(arg, "%s\n", name); }
 
 static void each_value(void *arg, const char *name, const char *value) { fprintf(arg, "%s=%s\n", name, value); }
+
+static void dump_own(const struct pm_cli *cli, const char *name)
+{
+    const char *value = value_of(name);
+    char *masked = NULL;
+    if (!strcmp(name, "provmat.log")) value = pm_cli_log_url(cli);
+    if (!strcmp(name, "provmat.index")) value = cli->index_dir;
+    if (!strcmp(name, "provmat.format")) value = cli->format;
+    if (!strcmp(name, "provmat.timeout.ms") && !value) value = "10000";
+    if (!strcmp(name, "schema.registry.url") && value) value = masked = pm_url_masked(value);
+    if (value) each_value(stdout, name, value);
+    free(masked);
+}
 
 bool pm_config_print(const struct pm_cli *cli)
 {
@@ -262,15 +281,11 @@ bool pm_config_print(const struct pm_cli *cli)
     if (!what) return false;
     bool dump = !strcmp(what, "dump");
     for (size_t i = 0; i < N_OWN; i++) {
-        const char *name = own_settings[i].name, *value = value_of(name);
-        if (!strcmp(name, "provmat.log")) value = pm_cli_log_url(cli);
-        if (!strcmp(name, "provmat.index")) value = cli->index_dir;
-        if (!strcmp(name, "provmat.format")) value = cli->format;
-        if (!strcmp(name, "provmat.timeout.ms") && !value) value = "10000";
-        if (!dump) printf("%s\n", name);
-        else if (value) printf("%s=%s\n", name, value);
+        if (dump) dump_own(cli, own_settings[i].name);
+        else each_name(stdout, own_settings[i].name);
     }
-    pm_log_client_properties(settings.client, settings.n_client, dump ? each_value : each_name, stdout);
+    if (dump) pm_log_client_properties(settings.client, settings.n_client, each_value, stdout);
+    else pm_log_client_names(each_name, stdout);
     return true;
 }
 

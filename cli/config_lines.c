@@ -17,17 +17,22 @@ static char *trim(char *text)
     return text;
 }
 
+int pm_config_not_a_setting(const char *where, const char *text, const char *then, struct pm_error *err)
+{
+    return pm_error_set(err, PM_EUSAGE, "%s: \"%.*s\" is not NAME=VALUE%s", where, (int)strcspn(text, " \t:="), text,
+                        then);
+}
+
 static int read_line(char *line, const char *path, unsigned number, each_fn *each, void *arg, struct pm_error *err)
 {
     char *text = trim(line);
     if (!text[0] || text[0] == '#') return PM_OK;
-    char *equals = strchr(text, '=');
-    if (!equals) return pm_error_set(err, PM_EUSAGE, "%s:%u: \"%.100s\" is not NAME=VALUE", path, number, text);
+    char *equals = strchr(text, '='), where[PATH_MAX + 16];
+    snprintf(where, sizeof where, "%s:%u", path, number);
+    if (!equals) return pm_config_not_a_setting(where, text, "", err);
     *equals = 0;
     char *name = trim(text), *value = trim(equals + 1);
-    if (!name[0]) return pm_error_set(err, PM_EUSAGE, "%s:%u: there is no name before \"=\"", path, number);
-    char where[PATH_MAX + 16];
-    snprintf(where, sizeof where, "%s:%u", path, number);
+    if (!name[0]) return pm_error_set(err, PM_EUSAGE, "%s: there is no name before \"=\"", where);
     return each(arg, name, value, where, err);
 }
 

@@ -14,5 +14,7 @@ int pm_config_lines(char *text, size_t len, const char *path,
                     int (*each)(void *arg, const char *name, const char *value, const char *where,
                                 struct pm_error *err),
                     void *arg, struct pm_error *err) PM_MUST_CHECK;
+/* What may be repeated of a text that is not NAME=VALUE: "sasl.password hunter2" ends at the blank. PM_EUSAGE. */
+int pm_config_not_a_setting(const char *where, const char *text, const char *then, struct pm_error *err);
 
 #endif

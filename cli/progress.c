@@ -1,10 +1,13 @@
 /* progress.c: what people read on stderr: diagnostics, and on a terminal one line of progress that is written over
  * itself. */
+#define _GNU_SOURCE /* vasprintf */
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "common/base/check.h"
+#include "common/base/visible.h"
 #include "consumer/consumer.h"
 
 /* Warnings may come from the thread that reads the log while another one shows progress: stderr's own lock keeps a line
@@ -26,21 +29,34 @@ void pm_progress_clear(void)
     funlockfile(stderr);
 }
 
-static void say(const char *fmt, va_list args)
+static void say(const char *before, const char *fmt, va_list args)
 {
+    PM_CLEANUP(pm_buf_release) struct pm_buf line = {0};
+    char *text = NULL;
+    PM_CHECK(vasprintf(&text, fmt, args) >= 0);
+    pm_buf_cstr(&line, before);
+    pm_visible_add(&line, pm_slice_cstr(text), "\n\t"); /* what is quoted comes from anyone who can write to the log */
+    pm_buf_byte(&line, '\n');
+    free(text);
     flockfile(stderr);
     clear();
-    fputs("provmat: ", stderr);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
+    fwrite(line.ptr, 1, line.len, stderr);
     funlockfile(stderr);
+}
+
+void pm_cli_line(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    say("", fmt, args);
+    va_end(args);
 }
 
 void pm_cli_warn(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    say(fmt, args);
+    say("provmat: ", fmt, args);
     va_end(args);
 }
 
@@ -49,7 +65,7 @@ void pm_cli_note(const struct pm_cli *cli, const char *fmt, ...)
     if (cli->quiet) return;
     va_list args;
     va_start(args, fmt);
-    say(fmt, args);
+    say("provmat: ", fmt, args);
     va_end(args);
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/visible.h"
 #include "query/output.h"
 
 /* Rows of one table. The widths of columns follow from its rows, so all of them are in memory; longer answers go on in
@@ -42,7 +43,7 @@ static void item_text(struct pm_buf *out, const struct pm_value *fields, size_t 
     }
 }
 
-static void cell_text(struct pm_buf *out, const struct pm_value *value, const char *between)
+static void cell_text(struct pm_buf *out, const struct pm_value *value)
 {
     if (value->null || value->column->type != PM_COLUMN_LIST) {
         pm_value_text(out, value);
@@ -52,7 +53,7 @@ static void cell_text(struct pm_buf *out, const struct pm_value *value, const ch
     struct pm_value fields[PM_LIST_FIELDS_MAX];
     size_t n;
     for (bool first = true; pm_list_next(&it, fields, &n); first = false) {
-        if (!first) pm_buf_cstr(out, between);
+        if (!first) pm_buf_cstr(out, ", ");
         item_text(out, fields, n);
     }
 }
@@ -131,18 +132,36 @@ static int end_block(struct pm_printing *output, struct table *table, struct pm_
                         strerror(rc < 0 ? -rc : rc));
 }
 
+/* libsmartcols sees to it that no cell holds a command to the terminal; here we do. */
+static void add_line(struct pm_printing *output, const char *name, int name_width)
+{
+    if (output->scratch.len) pm_buf_printf(&output->buf, "%-*s  ", name_width, name);
+    else pm_buf_cstr(&output->buf, name);
+    pm_visible_add(&output->buf, pm_buf_slice(&output->scratch), "");
+    pm_buf_byte(&output->buf, '\n');
+    pm_buf_clear(&output->scratch);
+}
+
 /* One object: a line a member, a list an item a line. */
 static void lines(struct pm_printing *output, const struct table *table, const struct pm_value *values)
 {
     for (size_t i = 0; i < output->n_columns; i++) {
-        char between[PM_COLUMNS_MAX * 2];
-        snprintf(between, sizeof between, "\n%*s  ", table->name_width, "");
+        const char *name = output->columns[i]->name;
         pm_buf_clear(&output->scratch);
-        cell_text(&output->scratch, &values[i], between);
-        if (output->scratch.len) pm_buf_printf(&output->buf, "%-*s  ", table->name_width, output->columns[i]->name);
-        else pm_buf_cstr(&output->buf, output->columns[i]->name);
-        pm_buf_slice_add(&output->buf, pm_buf_slice(&output->scratch));
-        pm_buf_byte(&output->buf, '\n');
+        if (values[i].null || output->columns[i]->type != PM_COLUMN_LIST) {
+            pm_value_text(&output->scratch, &values[i]);
+            add_line(output, name, table->name_width);
+            continue;
+        }
+        struct pm_list_iter it = pm_list_iter(&values[i]);
+        struct pm_value fields[PM_LIST_FIELDS_MAX];
+        size_t n;
+        bool more = pm_list_next(&it, fields, &n);
+        if (!more) add_line(output, name, table->name_width);
+        for (; more; name = "", more = pm_list_next(&it, fields, &n)) {
+            item_text(&output->scratch, fields, n);
+            add_line(output, name, table->name_width);
+        }
     }
 }
 
@@ -159,7 +178,7 @@ static int table_row(struct pm_printing *output, const struct pm_value *values, 
     PM_CHECK(line);
     for (size_t i = 0; i < output->n_columns; i++) {
         pm_buf_clear(&output->scratch);
-        cell_text(&output->scratch, &values[i], ", ");
+        cell_text(&output->scratch, &values[i]);
         if (output->scratch.len > table->widths[i]) table->widths[i] = output->scratch.len;
         pm_buf_byte(&output->scratch, 0);
         PM_CHECK(scols_line_set_data(line, i, output->scratch.ptr) == 0);
