@@ -9,7 +9,7 @@ CRITERION_LIBS := $(if $(PLAIN),,$(or $(shell pkg-config --libs criterion 2>/dev
 
 # Other optimizers warn of other things: with flags of the caller's own a warning is only a warning.
 WARN := -Wall -Wextra $(if $(filter undefined,$(origin CFLAGS)),-Werror)
-HARDEN := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+HARDEN := -fstack-protector-strong -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
 SANITIZE_tsan := -fsanitize=thread
 SANITIZE_fuzz := -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -22,7 +22,7 @@ FLAGS_fuzz := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZ
 FLAGS_valgrind := -O1 -g
 FLAGS_faults := -O1 -g -DPM_FAULTS
 FLAGS_coverage := -O0 -g --coverage
-LD_release := -pie -Wl,-z,relro,-z,now
+LD_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 # gcc's shared libubsan beside libasan ignores log_path, so its reports would not become files.
 LD_asan := $(SANITIZE_asan) $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan)
 LD_tsan := $(SANITIZE_tsan)
