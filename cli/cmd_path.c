@@ -206,7 +206,7 @@ static int render_file(struct rendering *run, const char *name, struct pm_error 
         memset(&run->values, 0, sizeof run->values); /* the line's values end with it */
         rc = render_line(run, pm_slice(line, (size_t)len), err);
         if (rc == PM_OK || pm_error_class(rc) != PM_CLASS_POISON) continue;
-        fprintf(stderr, "%s:%llu: %s\n", standard ? "stdin" : name, (unsigned long long)number, err->text);
+        pm_cli_line("%s:%llu: %s", standard ? "stdin" : name, (unsigned long long)number, err->text);
         run->rejected++;
         rc = PM_OK;
     }
