@@ -73,7 +73,7 @@ static int add_params_of_stdin(struct pm_rows *rows, uint64_t replicates, uint64
         number++;
         rc = add_params(rows, line, replicates, err);
         if (rc != PM_EUSAGE) continue;
-        fprintf(stderr, "stdin:%llu: %s\n", (unsigned long long)number, err->text);
+        pm_cli_line("stdin:%llu: %s", (unsigned long long)number, err->text);
         ++*rejected;
         rc = PM_OK;
     }
