@@ -204,6 +204,8 @@ int pm_cmd_id_task(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_log_create(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_log_info(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_materialize(struct pm_cli *cli, struct pm_error *err);
+int pm_cmd_outbox_drain(struct pm_cli *cli, struct pm_error *err);
+int pm_cmd_outbox_list(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_path_check(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_path_parse(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_path_render(struct pm_cli *cli, struct pm_error *err);

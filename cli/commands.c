@@ -66,6 +66,7 @@ const struct pm_option pm_options_fresh[] = {
 
 const struct pm_command_group pm_command_groups[] = {
     {"log", "make and inspect the log"},
+    {"outbox", "events that wait for the log"},
     {"query", "ask the index"},
     {"quarantine", "records that could not be applied"},
     {"path", "the paths of results, forwards and backwards"},
@@ -87,15 +88,51 @@ const struct pm_command pm_commands[] = {
             "The last line on stderr tells how many were appended and how many rejected. It is printed only after the "
             "log has acknowledged every one of them. Emitting the same file again changes no answer: events are known "
             "by their event_id, which is derived from the other fields when a line has none.\n\n"
-            "Empty lines are skipped. When stdin pauses, what was read so far is made durable.",
-        .options = {{"dry-run", 0, PM_OPTION_FLAG, false, NULL, NULL,
+            "Empty lines are skipped. When stdin pauses, what was read so far is made durable.\n\n"
+            "With --outbox the events are written to files in DIR first, and synced; then what waits in DIR is "
+            "appended to the log. When the log cannot be reached they stay there, which is told, and the exit "
+            "status is 0: `provmat outbox drain` appends them later.",
+        .options = {{"outbox", 0, PM_OPTION_DIR, false, "DIR", NULL,
+                     "keep the events in DIR until the log has acknowledged them"},
+                    {"dry-run", 0, PM_OPTION_FLAG, false, NULL, NULL,
                      "check the lines and append nothing; needs no log"}},
         .examples =
             {{"append a file to the default log", "provmat emit examples/week/events.ndjson"},
              {"check a file first", "provmat emit --dry-run examples/week/events.ndjson"},
              {"one event by hand",
-              "echo '{\"type\":\"JobStatusChanged\",\"job_id\":\"job-1\",\"status\":\"running\"}' | provmat emit"}},
+              "echo '{\"type\":\"JobStatusChanged\",\"job_id\":\"job-1\",\"status\":\"running\"}' | provmat emit"},
+             {"whether the log can be reached or not", "provmat emit --outbox waiting examples/week/events.ndjson"}},
         .run = pm_cmd_emit,
+    },
+    {
+        .name = "outbox list",
+        .summary = "the files of an outbox and the events that wait in them",
+        .operands = "DIR",
+        .operands_min = 1,
+        .operands_max = 1,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Prints one row a segment: waiting (to be delivered), in use (its writer lives, or somebody delivers it) "
+            "or damaged (delivered but for what cannot be read). damaged counts places that cannot be read, cut the "
+            "bytes of a last event that was not written to its end. The exit status is 1 when there is none.",
+        .examples = {{"all", "provmat outbox list waiting"},
+                     {"how many events wait", "provmat outbox list waiting -f ndjson | jq -s 'map(.events) | add'"}},
+        .run = pm_cmd_outbox_list,
+    },
+    {
+        .name = "outbox drain",
+        .summary = "append what waits in an outbox to the log",
+        .operands = "DIR",
+        .operands_min = 1,
+        .operands_max = 1,
+        .description =
+            "Appends the events of every segment that is not in use, and removes the segment when the log has "
+            "acknowledged all of them. Several may do so at once. An event that is appended twice, after a crash, "
+            "changes no answer.\n\n"
+            "The exit status is 6 when something was damaged (the segment is kept as .damaged) or refused by the log.",
+        .examples = {{"into the default log", "provmat outbox drain waiting"},
+                     {"into a topic", "provmat outbox drain waiting --log kafka://localhost:9092/provenance"}},
+        .run = pm_cmd_outbox_drain,
     },
     {
         .name = "replay",

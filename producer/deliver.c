@@ -2,12 +2,13 @@
  *
  *   idle --event--> gathering --linger over, batch full, flush--> delivering --acknowledged--> idle
  *                                                                     |  ^
- *                                                                  failed |
- *                                                                     v  | backoff over
- *                                                                    waiting
+ *                                                                  failed | asked again
+ *                                                                     v  |
+ *                                                                     away (without an outbox: events wait in the
+ * queue; with one: they go there)
  *
- * What is taken stays in the queue until the log has acknowledged it; so a log that fails costs nothing but time. The
- * thread never ends the process: where memory is out it waits until there is some. */
+ * What is taken stays in the queue until the log has acknowledged it or the outbox has it; so a log that fails costs
+ * nothing but time. The thread never ends the process: where memory is out it waits until there is some. */
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,11 +17,15 @@
 
 #include "common/base/check.h"
 #include "common/base/time.h"
+#include "producer/drain.h"
 #include "producer/producer.h"
 
 #define BACKOFF_MS_FIRST 100
 #define BACKOFF_MS_MAX 1000
 #define STACK_BYTES ((size_t)1 << 20)
+#define SYNC_US 1000000
+#define LOOK_AGAIN_US 200000
+#define SCAN_US 30000000 /* for what other processes left in the outbox */
 
 bool pm_producer_wait(struct provmat_producer *p, pthread_cond_t *cond, int64_t until_us)
 {
@@ -37,31 +42,44 @@ static void tell(struct provmat_producer *p, int level, const char *text)
 
 /* ---- waiting ---- */
 
+static int64_t sooner(int64_t a, int64_t b) { return a < b ? a : b; }
+static bool is_away(const struct provmat_producer *p) { return p->backoff_ms > 0; }
+
 static bool must_go(const struct provmat_producer *p)
 {
     return p->ending || p->queue.tail < p->flush_to || pm_queue_used(&p->queue) >= PM_PRODUCER_BATCH_BYTES;
 }
 
-/* Returns with something to deliver (true), or at the end. */
+/* When there is something to do although no event comes: INT64_MAX for never. */
+static int64_t due_us(const struct provmat_producer *p)
+{
+    int64_t due = INT64_MAX;
+    if (p->spooling) due = is_away(p) ? p->retry_at_us : p->drain_at_us;
+    if (p->spooling && p->settings.outbox_sync == PROVMAT_SYNC_INTERVAL) due = sooner(due, p->sync_at_us);
+    return due;
+}
+
+static void wait_until(struct provmat_producer *p, int64_t until_us)
+{
+    if (until_us == INT64_MAX) pthread_cond_wait(&p->work, &p->lock);
+    else pm_producer_wait(p, &p->work, until_us);
+}
+
+/* Returns with something to do (true), or at the end. Events linger to be appended together; while the log is away and
+ * there is no outbox they wait until it is asked again. */
 static bool gather(struct provmat_producer *p)
 {
-    while (p->queue.records == 0 && !p->ending) {
+    int64_t now_us;
+    while (p->queue.records == 0 && !p->ending && due_us(p) > (now_us = pm_time_monotonic_us())) {
         p->idle = true;
-        pthread_cond_wait(&p->work, &p->lock);
+        wait_until(p, due_us(p));
         p->idle = false;
     }
     int64_t until_us = pm_time_monotonic_us() + (int64_t)p->settings.linger_ms * 1000;
-    while (!must_go(p) && pm_producer_wait(p, &p->work, until_us)) continue;
+    while (p->queue.records > 0 && !must_go(p) && pm_producer_wait(p, &p->work, until_us)) continue;
+    while (is_away(p) && !p->outbox && !p->ending && pm_producer_wait(p, &p->work, p->retry_at_us)) continue;
     p->hurried = false;
     return !p->ending;
-}
-
-static void back_off(struct provmat_producer *p)
-{
-    p->backoff_ms = p->backoff_ms ? p->backoff_ms * 2 : BACKOFF_MS_FIRST;
-    if (p->backoff_ms > BACKOFF_MS_MAX) p->backoff_ms = BACKOFF_MS_MAX;
-    int64_t until_us = pm_time_monotonic_us() + (int64_t)p->backoff_ms * 1000;
-    while (!p->ending && pm_producer_wait(p, &p->work, until_us)) continue;
 }
 
 /* ---- delivering ---- */
@@ -80,32 +98,56 @@ static void refused(void *arg, const struct pm_record *record, const char *reaso
     pthread_mutex_unlock(&p->lock);
 }
 
-static void succeeded(struct provmat_producer *p, uint64_t end, size_t n)
+/* The log did what it was asked: with the lock, which is given up for a moment. */
+static void back(struct provmat_producer *p)
 {
-    bool was_away = p->backoff_ms > 0;
-    pm_queue_drop(&p->queue, end, n);
-    p->acknowledged += n - p->n_refused;
-    p->rejected += p->n_refused;
-    if (p->n_refused == 0) p->problem.code = PM_OK;
+    bool was_away = is_away(p);
     p->backoff_ms = 0;
     pthread_cond_broadcast(&p->progress);
     if (!was_away) return;
+    p->scan_at_us = 0;
     pthread_mutex_unlock(&p->lock);
     tell(p, 6, "the log takes events again");
     pthread_mutex_lock(&p->lock);
 }
 
-static void failed(struct provmat_producer *p, const struct pm_error *why)
+static void away(struct provmat_producer *p, const struct pm_error *why)
 {
-    bool news = p->backoff_ms == 0;
+    bool news = !is_away(p);
+    p->backoff_ms = news ? BACKOFF_MS_FIRST : p->backoff_ms * 2 < BACKOFF_MS_MAX ? p->backoff_ms * 2 : BACKOFF_MS_MAX;
+    p->retry_at_us = pm_time_monotonic_us() + (int64_t)p->backoff_ms * 1000;
     p->problem = *why;
     pthread_cond_broadcast(&p->progress);
-    if (news) {
-        pthread_mutex_unlock(&p->lock);
-        tell(p, 4, why->text);
-        pthread_mutex_lock(&p->lock);
-    }
-    back_off(p);
+    if (!news) return;
+    pthread_mutex_unlock(&p->lock);
+    tell(p, 4, why->text);
+    pthread_mutex_lock(&p->lock);
+}
+
+/* To the log; or, while it is away, to the outbox without asking it. */
+static int send(struct provmat_producer *p, size_t n, bool spool, struct pm_error *err)
+{
+    p->n_refused = 0;
+    pthread_mutex_unlock(&p->lock);
+    int rc = spool ? pm_outbox_write(p->outbox, p->batch, n, err) : pm_ship_batch(&p->ship, p->batch, n, err);
+    pthread_mutex_lock(&p->lock);
+    return rc;
+}
+
+static void spooled(struct provmat_producer *p, uint64_t end, size_t n)
+{
+    pm_queue_drop(&p->queue, end, n);
+    p->spooling = true;
+    pthread_cond_broadcast(&p->progress);
+}
+
+static void delivered(struct provmat_producer *p, uint64_t end, size_t n)
+{
+    pm_queue_drop(&p->queue, end, n);
+    p->acknowledged += n - p->n_refused;
+    p->rejected += p->n_refused;
+    if (p->n_refused == 0) p->problem.code = PM_OK;
+    back(p);
 }
 
 static void deliver(struct provmat_producer *p)
@@ -113,12 +155,82 @@ static void deliver(struct provmat_producer *p)
     struct pm_error why = {0};
     uint64_t end;
     size_t n = pm_queue_take(&p->queue, p->batch, PM_SHIP_RECORDS_MAX, PM_SHIP_BYTES_MAX, &end);
+    if (n == 0) return;
+    if (!is_away(p) || !p->outbox) {
+        if (send(p, n, false, &why) == PM_OK) {
+            delivered(p, end, n);
+            return;
+        }
+        away(p, &why);
+        if (!p->outbox) return;
+    }
+    if (send(p, n, true, &why) == PM_OK) {
+        spooled(p, end, n);
+        return;
+    }
+    /* Neither log nor disk: the queue holds what it can. */
+    p->problem = why;
+    pm_producer_wait(p, &p->work, pm_time_monotonic_us() + (int64_t)BACKOFF_MS_FIRST * 1000);
+}
+
+/* ---- the outbox ---- */
+
+static bool must_break_off(void *arg)
+{
+    struct provmat_producer *p = arg;
+    pthread_mutex_lock(&p->lock);
+    bool must = p->ending || pm_queue_used(&p->queue) >= p->queue.size / 4;
+    pthread_mutex_unlock(&p->lock);
+    return must;
+}
+
+static void sync_outbox(struct provmat_producer *p)
+{
+    struct pm_error why = {0};
+    if (p->settings.outbox_sync != PROVMAT_SYNC_INTERVAL || pm_time_monotonic_us() < p->sync_at_us) return;
+    p->sync_at_us = pm_time_monotonic_us() + SYNC_US;
+    pthread_mutex_unlock(&p->lock);
+    int rc = pm_outbox_sync(p->outbox, &why);
+    pthread_mutex_lock(&p->lock);
+    if (rc != PM_OK) p->problem = why;
+}
+
+/* What waits in the directory, ours and what others left, into the log. New events come first: it breaks off when many
+ * of them wait. */
+static void drain(struct provmat_producer *p)
+{
+    struct pm_error why = {0};
+    struct pm_drain_counts counts = {0};
     p->n_refused = 0;
     pthread_mutex_unlock(&p->lock);
-    int rc = pm_ship_batch(&p->ship, p->batch, n, &why);
+    pm_outbox_seal(p->outbox);
+    int rc = pm_ship_open(&p->ship, &why);
+    if (rc == PM_OK) rc = pm_outbox_drain(p->settings.outbox, &p->ship, must_break_off, p, &counts, &why);
+    uint64_t gone = pm_outbox_settle(p->outbox);
+    uint64_t left = pm_outbox_waiting(p->outbox);
     pthread_mutex_lock(&p->lock);
-    if (rc == PM_OK) succeeded(p, end, n);
-    else failed(p, &why);
+    p->acknowledged += gone > p->n_refused ? gone - p->n_refused : 0;
+    p->rejected += p->n_refused;
+    p->spooling = left > 0;
+    /* Another process delivers ours just now: look again soon. */
+    p->drain_at_us = counts.in_use > 0 ? pm_time_monotonic_us() + LOOK_AGAIN_US : 0;
+    p->scan_at_us = pm_time_monotonic_us() + SCAN_US;
+    if (rc == PM_OK) {
+        if (p->n_refused == 0) p->problem.code = PM_OK;
+        back(p);
+        p->scan_at_us = pm_time_monotonic_us() + SCAN_US;
+    } else {
+        away(p, &why);
+        p->spooling = true; /* ask again */
+    }
+}
+
+static void tend_outbox(struct provmat_producer *p)
+{
+    sync_outbox(p);
+    int64_t now_us = pm_time_monotonic_us();
+    if (is_away(p) ? now_us < p->retry_at_us : now_us < p->drain_at_us) return;
+    if (p->spooling || (p->queue.records == 0 && now_us >= p->scan_at_us)) drain(p);
 }
 
 /* ---- life ---- */
@@ -129,7 +241,10 @@ static void *run(void *arg)
     struct pm_memory_guard guard = {.wait = true};
     pm_memory_guard_set(&guard);
     pthread_mutex_lock(&p->lock);
-    while (gather(p)) deliver(p);
+    while (gather(p)) {
+        deliver(p);
+        if (p->outbox && !p->ending) tend_outbox(p);
+    }
     pthread_mutex_unlock(&p->lock);
     pm_ship_close(&p->ship);
     pthread_mutex_lock(&p->lock);

@@ -50,6 +50,9 @@ struct pm_emit {
     bool ending;
 };
 
+/* Are records made, or only checks? */
+static bool keeps(const struct pm_emit *emit) { return emit->options.log || emit->options.outbox; }
+
 /* ---- workers ---- */
 
 static void *worker_main(void *arg)
@@ -84,7 +87,7 @@ static int start_workers(struct pm_emit *emit, struct pm_error *err)
     while (emit->n_workers < wanted) {
         struct worker *worker = &emit->workers[emit->n_workers];
         worker->emit = emit;
-        if (emit->options.log) PM_TRY(pm_codec_open(&emit->options.codec, &worker->codec, err));
+        if (keeps(emit)) PM_TRY(pm_codec_open(&emit->options.codec, &worker->codec, err));
         if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) {
             pm_codec_close(worker->codec);
             worker->codec = NULL;
@@ -117,16 +120,25 @@ static void reject(struct pm_emit *emit, const struct pm_emit_block *block, uint
     if (emit->options.reject) emit->options.reject(emit->options.arg, block->file, line, reason);
 }
 
+static int hand_over(struct pm_emit *emit, const struct pm_record *record, struct pm_error *err)
+{
+    if (emit->options.outbox) return pm_outbox_write(emit->options.outbox, record, 1, err);
+    return pm_log_append(emit->options.log, record->key, record->value, record->timestamp_ms, err);
+}
+
 /* The log may refuse a single record too (a broker's own limit of size): that line is rejected, the rest goes on. */
 static int append_record(struct pm_emit *emit, const struct pm_emit_block *block, const struct pm_emit_record *record,
                          struct pm_error *err)
 {
-    if (emit->options.log) {
+    if (keeps(emit)) {
         const char *at = block->bytes.ptr + record->at;
+        struct pm_record whole = {.key = pm_slice(at, record->key_len),
+                                  .value = pm_slice(at + record->key_len, record->value_len),
+                                  .timestamp_ms = record->timestamp_ms,
+                                  .sequence = emit->counts.taken + 1};
         struct pm_error own = {0};
-        int rc = pm_log_append(emit->options.log, pm_slice(at, record->key_len),
-                               pm_slice(at + record->key_len, record->value_len), record->timestamp_ms, &own);
-        if (pm_error_class(rc) == PM_CLASS_POISON) {
+        int rc = hand_over(emit, &whole, &own);
+        if (emit->options.log && pm_error_class(rc) == PM_CLASS_POISON) {
             reject(emit, block, record->line, own.text);
             return PM_OK;
         }
@@ -178,8 +190,11 @@ static int append_all(struct pm_emit *emit, struct pm_error *err)
 static int flush(struct pm_emit *emit, struct pm_error *err)
 {
     if (!emit->unflushed) return PM_OK;
-    PM_TRY(pm_log_flush(emit->options.log, err));
+    if (emit->options.log) PM_TRY(pm_log_flush(emit->options.log, err));
+    else PM_TRY(pm_outbox_sync(emit->options.outbox, err));
     emit->unflushed = false;
+    /* A stream that pauses leaves its segment to whoever delivers. */
+    if (emit->options.outbox) pm_outbox_seal(emit->options.outbox);
     return PM_OK;
 }
 
@@ -344,7 +359,7 @@ int pm_emit_finish(struct pm_emit *emit, struct pm_error *err)
 int pm_emit_open(const struct pm_emit_options *options, struct pm_emit **ret, struct pm_error *err)
 {
     struct pm_codec *codec = NULL;
-    if (options->log) PM_TRY(pm_codec_open(&options->codec, &codec, err));
+    if (options->log || options->outbox) PM_TRY(pm_codec_open(&options->codec, &codec, err));
     struct pm_emit *emit = pm_calloc(1, sizeof *emit);
     emit->options = *options;
     emit->own.codec = codec;

@@ -15,6 +15,7 @@
 
 #include "common/event/codec.h"
 #include "common/log/log.h"
+#include "producer/outbox.h"
 
 #define PM_EMIT_THREADS_MAX 8
 #define PM_EMIT_IDLE_MS 200 /* when no input came for so long, what was appended is flushed */
@@ -27,7 +28,8 @@ struct pm_emit_counts {
 };
 
 struct pm_emit_options {
-    struct pm_log *log;                /* opened with PM_LOG_APPEND; NULL: check the lines only */
+    struct pm_log *log;                /* opened with PM_LOG_APPEND; NULL and no outbox: check the lines only */
+    struct pm_outbox *outbox;          /* instead of a log: taken means written, and finished means synced */
     struct pm_codec_options codec;     /* every worker opens a codec of its own */
     unsigned threads;                  /* 0: as many as processors, at most PM_EMIT_THREADS_MAX */
     const volatile sig_atomic_t *stop; /* set from a signal handler: ends as if the input had ended; NULL: never */
@@ -45,7 +47,7 @@ int pm_emit_open(const struct pm_emit_options *options, struct pm_emit **ret, st
  * after the other. */
 int pm_emit_read(struct pm_emit *emit, int fd, const char *file, struct pm_error *err) PM_MUST_CHECK;
 /* Appends what is still on its way and waits until the log has acknowledged all of it (invariant: done means
- * acknowledged). */
+ * acknowledged), or until the outbox has it on the disk. */
 int pm_emit_finish(struct pm_emit *emit, struct pm_error *err) PM_MUST_CHECK;
 struct pm_emit_counts pm_emit_counts(const struct pm_emit *emit);
 void pm_emit_close(struct pm_emit *emit); /* ends the workers; the log stays open. NULL is fine */

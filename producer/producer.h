@@ -1,8 +1,12 @@
 /* producer.h: the inside of a provmat_producer: what calls (provmat.c) and the thread that delivers (deliver.c) share.
  *
  *   call: convert -> record -> queue --signal--> thread: take -> log (ship.c) -> drop from the queue
+ *                        |                                 |-- away --> outbox --> drop from the queue
+ *                        |                                 '-- back --> drain the outbox into the log
+ *                        '--(queue full, or always)--> outbox
  *
- * `lock` is held for the length of one call's work in memory, and never while anything waits for a log or a disk. */
+ * `lock` is held for the length of one call's work in memory, and never while anything waits for a log. A call that
+ * goes to the outbox holds it for one write to the system. */
 #ifndef PM_PRODUCER_PRODUCER_H
 #define PM_PRODUCER_PRODUCER_H
 
@@ -10,6 +14,7 @@
 
 #include "producer/convert.h"
 #include "producer/options.h"
+#include "producer/outbox.h"
 #include "producer/queue.h"
 #include "producer/ship.h"
 
@@ -21,7 +26,13 @@ struct provmat_producer {
     struct pm_ship ship;
     struct pm_record *batch; /* PM_SHIP_RECORDS_MAX */
     size_t n_refused;        /* of the batch */
-    int backoff_ms;
+    int backoff_ms;          /* 0: the log takes events, as far as is known */
+    int64_t retry_at_us;     /* while it does not: when it is asked again */
+    int64_t scan_at_us;      /* when the outbox is looked through again for what others left */
+    int64_t drain_at_us;     /* when what is ours in the outbox is delivered; 0: at once */
+    int64_t sync_at_us;
+
+    struct pm_outbox *outbox; /* NULL: none; has a lock of its own, which is taken after `lock` */
 
     pthread_mutex_t lock; /* guards all that follows */
     pthread_cond_t work, progress;
@@ -30,6 +41,7 @@ struct provmat_producer {
     uint64_t sequence;
     int64_t last_us; /* the time that was last given to an event without one */
     uint64_t accepted, acknowledged, rejected, dropped;
+    bool spooling;                     /* something of ours is in the outbox */
     char job[PM_JOB_ID_BYTES_MAX + 1]; /* of provmat_job_set; empty: the settings' */
     struct pm_error problem;           /* code PM_OK: none */
     uint64_t flush_to;                 /* a place in the queue that somebody waits for */

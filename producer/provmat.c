@@ -79,12 +79,18 @@ static void init_sync(struct provmat_producer *p)
 static void before_fork(void)
 {
     pthread_mutex_lock(&all_lock);
-    for (struct provmat_producer *p = all; p; p = p->next) pthread_mutex_lock(&p->lock);
+    for (struct provmat_producer *p = all; p; p = p->next) {
+        pthread_mutex_lock(&p->lock);
+        if (p->outbox) pm_outbox_before_fork(p->outbox);
+    }
 }
 
 static void after_fork_in_parent(void)
 {
-    for (struct provmat_producer *p = all; p; p = p->next) pthread_mutex_unlock(&p->lock);
+    for (struct provmat_producer *p = all; p; p = p->next) {
+        if (p->outbox) pm_outbox_after_fork(p->outbox, false);
+        pthread_mutex_unlock(&p->lock);
+    }
     pthread_mutex_unlock(&all_lock);
 }
 
@@ -100,6 +106,9 @@ static void after_fork_in_child(void)
         p->accepted = p->acknowledged = p->rejected = p->dropped = 0;
         p->problem.code = PM_OK;
         p->backoff_ms = 0;
+        p->retry_at_us = p->drain_at_us = p->scan_at_us = p->sync_at_us = 0;
+        p->spooling = false;
+        if (p->outbox) pm_outbox_after_fork(p->outbox, true);
         p->running = p->idle = p->hurried = p->ending = p->ended = p->abandoned = false;
     }
 }
@@ -137,9 +146,13 @@ static int open_parts(void *arg, struct pm_error *err)
     struct opening *opening = arg;
     struct provmat_producer *p = opening->p;
     PM_TRY(pm_settings_make(opening->options, &p->settings, err));
-    if (p->settings.outbox)
-        return pm_error_set(err, PM_EUSAGE, "option outbox, \"%s\": this build has no outbox; leave it out",
-                            p->settings.outbox);
+    if (p->settings.outbox) {
+        struct pm_outbox_options outbox = {.dir = p->settings.outbox,
+                                           .bytes_max = p->settings.outbox_bytes,
+                                           .sync = (enum pm_outbox_sync)p->settings.outbox_sync};
+        int rc = pm_outbox_open(&outbox, &p->outbox, err);
+        if (rc != PM_OK) return pm_error_wrap(err, rc, "option outbox, \"%s\"", p->settings.outbox);
+    }
     p->batch = pm_malloc(PM_SHIP_RECORDS_MAX * sizeof *p->batch);
     return pm_queue_open(&p->queue, p->settings.queue_bytes, err);
 }
@@ -162,6 +175,7 @@ int provmat_open(const struct provmat_options *options, provmat_producer **ret, 
 
 void pm_producer_free(struct provmat_producer *p)
 {
+    pm_outbox_close(p->outbox);
     pm_queue_close(&p->queue);
     pm_record_release(&p->maker);
     pm_settings_release(&p->settings);
@@ -198,14 +212,35 @@ static int make_event(struct call *call, struct pm_event *ret, struct pm_error *
     return pm_convert(call->type, call->given, &defaults, &p->maker, ret, err);
 }
 
-static int drop(struct provmat_producer *p, struct pm_error *err)
+static int drop(struct provmat_producer *p, const struct pm_error *outbox, struct pm_error *err)
 {
     p->dropped++;
-    struct pm_error log = p->problem;
-    pm_error_set(&p->problem, PM_ETIMEOUT, "the queue of %zu bytes is full and %" PRIu64 " events were dropped%s%.700s",
-                 p->queue.size, p->dropped, log.code == PM_ELOG || log.code == PM_ELOGAWAY ? ": " : "",
-                 log.code == PM_ELOG || log.code == PM_ELOGAWAY ? log.text : "");
-    return pm_error_set(err, PM_ETIMEOUT, "%s", p->problem.text);
+    char why[PM_ERROR_TEXT_MAX] = "";
+    bool of_log = p->problem.code == PM_ELOG || p->problem.code == PM_ELOGAWAY;
+    if (p->outbox) snprintf(why, sizeof why, ": %.700s", outbox->text);
+    else if (of_log) snprintf(why, sizeof why, ": %.700s", p->problem.text);
+    pm_error_set(err, PM_ETIMEOUT, "the queue of %zu bytes is full and the event is dropped, %" PRIu64 " so far%s",
+                 p->queue.size, p->dropped, why);
+    if (!of_log) p->problem = *err;
+    return PM_ETIMEOUT;
+}
+
+/* Where the record goes: the queue, or the outbox before or after it. */
+static int put(struct provmat_producer *p, const struct pm_record *record, struct pm_error *err)
+{
+    struct pm_error why = {0};
+    bool always = p->settings.outbox_mode == PROVMAT_OUTBOX_ALWAYS;
+    if (!always && pm_queue_put(&p->queue, record)) return PM_OK;
+    if (p->outbox && pm_outbox_write(p->outbox, record, 1, &why) == PM_OK) {
+        if (!p->spooling) p->drain_at_us = pm_time_monotonic_us() + (int64_t)p->settings.linger_ms * 1000;
+        p->spooling = true;
+        return PM_OK;
+    }
+    if (always && pm_queue_put(&p->queue, record)) {
+        p->problem = why;
+        return PM_OK;
+    }
+    return drop(p, &why, err);
 }
 
 static void wake(struct provmat_producer *p)
@@ -227,7 +262,7 @@ static int accept_event(void *arg, struct pm_error *err)
     PM_TRY(make_event(call, &ev, err));
     PM_TRY(pm_record_make(&p->maker, &ev, &record, err));
     record.sequence = p->sequence + 1;
-    if (!pm_queue_put(&p->queue, &record)) return drop(p, err);
+    PM_TRY(put(p, &record, err));
     p->sequence++;
     p->accepted++;
     wake(p);
@@ -360,20 +395,48 @@ int provmat_flush(provmat_producer *p, int timeout_ms, struct provmat_error *err
     return give(err, done ? PROVMAT_OK : PROVMAT_ETIMEOUT, text);
 }
 
+/* What the log did not take in time goes to the outbox. The thread may be delivering some of it at the same time:
+ * twice is harmless. With the lock. */
+static bool spool_rest(struct provmat_producer *p, struct pm_error *err)
+{
+    struct pm_record some[64];
+    struct pm_queue rest = p->queue; /* the thread drops from its own */
+    while (p->outbox && rest.records > 0) {
+        uint64_t end;
+        size_t n = pm_queue_take(&rest, some, 64, PM_SHIP_BYTES_MAX, &end);
+        if (pm_outbox_write(p->outbox, some, n, err) != PM_OK) return false;
+        pm_queue_drop(&rest, end, n);
+    }
+    return rest.records == 0;
+}
+
+/* With the lock. */
+static void await_outbox(struct provmat_producer *p, int64_t until_us)
+{
+    p->drain_at_us = 0;
+    pthread_cond_signal(&p->work);
+    while (p->spooling && p->backoff_ms == 0 && p->running && pm_producer_wait(p, &p->progress, until_us)) continue;
+}
+
 int provmat_close(provmat_producer *p, int timeout_ms, struct provmat_error *err)
 {
     char text[PROVMAT_ERROR_TEXT] = "";
     if (!p) return give(err, PROVMAT_OK, "");
     int64_t until_us = deadline_us(timeout_ms);
+    struct pm_error why = {0};
     list_remove(p);
     pthread_mutex_lock(&p->lock);
     bool done = await_delivery(p, until_us);
+    if (done && p->outbox) await_outbox(p, until_us);
     p->ending = true;
     pthread_cond_signal(&p->work);
     while (p->running && !p->ended && pm_producer_wait(p, &p->progress, until_us)) continue;
+    if (!done) done = spool_rest(p, &why);
+    if (!why.code) why = p->problem;
     if (!done)
         snprintf(text, sizeof text, "%" PRIu64 " events were lost: the log did not take them within %d ms%s%.900s",
-                 p->queue.records, timeout_ms, p->problem.code ? ": " : "", p->problem.code ? p->problem.text : "");
+                 p->queue.records, timeout_ms, why.code ? ": " : "", why.code ? why.text : "");
+    if (p->outbox) pm_outbox_seal(p->outbox); /* anybody's to deliver, even while our thread hangs */
     /* A thread that waits for a log inside a client library cannot be ended: it frees the producer when it comes out.
      */
     p->abandoned = p->running && !p->ended;
@@ -394,6 +457,7 @@ void provmat_counters(provmat_producer *p, struct provmat_counters *ret)
         own = (struct provmat_counters){.accepted = p->accepted,
                                         .queued = p->queue.records,
                                         .acknowledged = p->acknowledged,
+                                        .spooled = p->outbox ? pm_outbox_waiting(p->outbox) : 0,
                                         .rejected = p->rejected,
                                         .dropped = p->dropped};
         pthread_mutex_unlock(&p->lock);

@@ -188,3 +188,75 @@ def test_children_of_a_fork_tell_by_themselves(job, provmat, local, index):
     found = {row["job_id"]: row["computed"] for row in results(provmat, log, index())}
     assert found == {"before": 1, "child": 2000, "job": 500}
     assert json.loads(provmat("log", "info", "--log", log, "-f", "json").stdout)["events"] == 2501
+
+
+# A port that nobody listens on: a broker that is away for the whole run.
+AWAY = "kafka://127.0.0.1:1/provenance"
+
+
+def drain(provmat, box, log, **more):
+    return provmat("outbox", "drain", box, "--log", log, **more)
+
+
+def test_job_into_a_topic(job, provmat, kafka, index):
+    log = kafka()
+    provmat("log", "create", "--log", log, "--partitions", "3")
+    subprocess.run([job, log, "", "20000", "fork"], check=True, env=provmat.environment)
+    found = {row["job_id"]: row["computed"] for row in results(provmat, log, index())}
+    assert found == {"before": 1, "child": 80000, "job": 20000}
+
+
+def test_broker_away_for_the_whole_run_and_then_a_drain(job, provmat, local, index, tmp_path):
+    box, log = tmp_path / "box", local()
+    done = subprocess.run([job, AWAY, box, "30000", "brief"], check=False, capture_output=True, text=True, env=provmat.environment,
+                          timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    drain(provmat, box, log)
+    assert [(row["job_id"], row["computed"]) for row in results(provmat, log, index())] == [("job", 30000)]
+    assert list(box.iterdir()) == []
+
+
+def accepted_before_kill(process, enough):
+    """Kills the process when it has told that it accepted enough events; the numbers that were told."""
+    told = []
+    for line in process.stdout:
+        told.append(int(line))
+        if len(told) == enough:
+            process.kill()
+            break
+    told += [int(line) for line in process.stdout.read().split("\n")[:-1] if line]
+    process.wait()
+    process.stdout.close()
+    return told
+
+
+@pytest.mark.parametrize("log_is_away", [True, False])
+def test_killed_jobs_lose_nothing_that_was_accepted(job, provmat, local, index, tmp_path, log_is_away):
+    box, log = tmp_path / "box", local()
+    command = [job, AWAY if log_is_away else log, box, "-1", "always print"]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=provmat.environment) for _ in range(3)]
+    told = [accepted_before_kill(process, enough) for process, enough in zip(processes, (5000, 12000, 1))]
+    provmat("outbox", "list", box, check=(0, 1))
+    drain(provmat, box, log)
+    at = index()
+    rows = results(provmat, log, at)
+    assert max(map(len, told)) >= 12000
+    assert rows[0]["computed"] >= max(map(len, told))
+    paths = {row["result"] for row in provmat.json_rows("query", "results", "--index", at, "-f", "ndjson", "--sort", "none")}
+    assert {f"s/job/{number}" for numbers in told for number in numbers} <= paths
+    assert list(box.iterdir()) == []
+
+
+def test_a_segment_in_use_is_left_alone(job, provmat, local, tmp_path):
+    box, log = tmp_path / "box", local()
+    process = subprocess.Popen([job, AWAY, box, "-1", "always print"], stdout=subprocess.PIPE, text=True, env=provmat.environment)
+    try:
+        for _ in range(10):
+            process.stdout.readline()
+        states = {row["state"] for row in provmat.json_rows("outbox", "list", box, "-f", "ndjson")}
+        assert "in use" in states
+        assert "in use and left alone" in drain(provmat, box, log).err
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()

@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -13,6 +14,7 @@
 
 #include "common/event/codec.h"
 #include "common/log/log.h"
+#include "producer/drain.h"
 
 /* ---- a log of its own for each test ---- */
 
@@ -609,6 +611,142 @@ Test(provmat, close_says_what_is_lost)
     cr_assert_not_null(strstr(err.text, "7 events were lost"), "%s", err.text);
 }
 
+/* ---- the outbox ---- */
+
+static char *box(void)
+{
+    static char path[64];
+    snprintf(path, sizeof path, "%s/box", dir);
+    return path;
+}
+
+static void add_records(void *arg, const struct pm_segment_info *info) { *(uint64_t *)arg += info->records; }
+
+/* Events in the files of the outbox, by whomever. */
+static uint64_t in_box(void)
+{
+    struct pm_error err;
+    uint64_t n = 0;
+    cr_assert_eq(pm_outbox_each(box(), add_records, &n, &err), PM_OK, "%s", err.text);
+    return n;
+}
+
+static void say_some(provmat_producer *p, int from, int to)
+{
+    for (int i = from; i < to; i++) cr_assert_eq(say_numbered(p, "j", i), PROVMAT_OK);
+}
+
+Test(provmat, events_go_to_the_outbox_while_the_log_is_away)
+{
+    struct provmat_error err;
+    stand_in_the_way(false);
+    provmat_producer *p = opened((struct provmat_options){.linger_ms = 1, .outbox = box()});
+    say_some(p, 0, 1000);
+    cr_assert_eq(provmat_flush(p, 20000, &err), PROVMAT_OK, "the outbox has them: %s", err.text);
+    cr_assert_eq(counters_of(p).spooled, 1000);
+    cr_assert_eq(counters_of(p).acknowledged, 0);
+    cr_assert_eq(in_box(), 1000);
+    cr_assert_eq(provmat_problem(p, &err), PROVMAT_ELOG);
+    stand_in_the_way(true);
+    say_some(p, 1000, 1010);
+    while (counters_of(p).acknowledged < 1010) usleep(1000);
+    cr_assert_eq(counters_of(p).spooled, 0);
+    cr_assert_eq(in_box(), 0);
+    cr_assert_eq(provmat_problem(p, &err), PROVMAT_OK, "%s", err.text);
+    closed(p);
+    cr_assert_eq(read_log(NULL, NULL), 1010);
+}
+
+Test(provmat, with_outbox_always_a_call_that_returned_is_in_a_file)
+{
+    struct provmat_options options = {
+        .linger_ms = 60000, .outbox = box(), .outbox_mode = PROVMAT_OUTBOX_ALWAYS, .outbox_sync = PROVMAT_SYNC_EACH};
+    provmat_producer *p = opened(options);
+    for (uint64_t i = 0; i < 20; i++) {
+        cr_assert_eq(say_numbered(p, "j", (int)i), PROVMAT_OK);
+        cr_assert_eq(in_box(), i + 1);
+    }
+    closed(p);
+    p = opened((struct provmat_options){.outbox = box(), .linger_ms = 1}); /* the next start delivers what is left */
+    say_some(p, 20, 21);
+    while (in_box() > 0) usleep(1000);
+    closed(p);
+    cr_assert_eq(read_log(NULL, NULL), 21);
+}
+
+Test(provmat, outbox_always_delivers_while_it_lives)
+{
+    struct provmat_options options = {
+        .linger_ms = 1, .outbox = box(), .outbox_mode = PROVMAT_OUTBOX_ALWAYS, .outbox_sync = PROVMAT_SYNC_INTERVAL};
+    provmat_producer *p = opened(options);
+    say_some(p, 0, 2000);
+    while (counters_of(p).acknowledged < 2000) usleep(1000);
+    cr_assert_eq(counters_of(p).spooled, 0);
+    say_some(p, 2000, 2500);
+    closed(p); /* waits for these too */
+    cr_assert_eq(in_box(), 0);
+    cr_assert_eq(read_log(NULL, NULL), 2500);
+}
+
+Test(provmat, a_full_queue_goes_to_the_outbox)
+{
+    struct provmat_error err;
+    stand_in_the_way(false);
+    provmat_producer *p = opened((struct provmat_options){.queue_bytes = 4 << 20, .outbox = box(), .linger_ms = 60000});
+    say_some(p, 0, 60000);
+    cr_assert_eq(counters_of(p).dropped, 0);
+    cr_assert_eq(provmat_flush(p, 20000, &err), PROVMAT_OK, "%s", err.text);
+    cr_assert_eq(counters_of(p).spooled, 60000);
+    stand_in_the_way(true);
+    while (counters_of(p).acknowledged < 60000) usleep(1000);
+    closed(p);
+    cr_assert_eq(read_log(NULL, NULL), 60000);
+}
+
+Test(provmat, close_leaves_the_rest_in_the_outbox)
+{
+    struct provmat_error err;
+    stand_in_the_way(false);
+    provmat_producer *p = opened((struct provmat_options){.outbox = box(), .linger_ms = 60000});
+    say_some(p, 0, 5);
+    cr_assert_eq(provmat_close(p, 0, &err), PROVMAT_OK, "%s", err.text);
+    cr_assert_geq(in_box(), 5);
+}
+
+Test(provmat, a_full_disk_and_a_full_queue_drop_and_count)
+{
+    struct provmat_error err;
+    struct rlimit limit, small;
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = limit;
+    small.rlim_cur = 100000;
+    stand_in_the_way(false);
+    provmat_producer *p = opened((struct provmat_options){
+        .queue_bytes = 4 << 20, .outbox = box(), .outbox_mode = PROVMAT_OUTBOX_ALWAYS, .outbox_bytes = 1 << 20});
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    uint64_t accepted = 0;
+    int code;
+    while ((code = say_numbered(p, "j", (int)accepted)) == PROVMAT_OK) accepted++;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    cr_assert_eq(code, PROVMAT_EDROPPED);
+    struct provmat_counters counters = counters_of(p);
+    cr_assert_eq(counters.dropped, 1);
+    cr_assert_gt(counters.spooled, 0);
+    cr_assert_gt(counters.queued, 0);
+    cr_assert_eq(provmat_problem(p, &err), PROVMAT_ELOG);
+    stand_in_the_way(true);
+    while (counters_of(p).acknowledged < accepted) usleep(1000);
+    closed(p);
+    cr_assert_geq(read_log(NULL, NULL), accepted);
+}
+
+Test(provmat, an_outbox_that_cannot_be_used_is_refused_by_name)
+{
+    refused_option((struct provmat_options){.outbox = "/proc/no/box"}, "option outbox, \"/proc/no/box\"");
+    refused_option((struct provmat_options){.outbox = box(), .outbox_bytes = 5}, "option outbox_bytes, 5");
+}
+
 /* ---- threads and forks ---- */
 
 static void *say_many(void *arg)
@@ -666,6 +804,33 @@ Test(provmat, a_child_goes_on_by_itself)
     read_log(count_job, counts);
     cr_assert_eq(counts[0], 3000);
     cr_assert_eq(counts[1], 200);
+}
+
+Test(provmat, a_child_has_files_of_its_own)
+{
+    stand_in_the_way(false);
+    provmat_producer *p = opened(
+        (struct provmat_options){.linger_ms = 1, .outbox = box(), .outbox_mode = PROVMAT_OUTBOX_ALWAYS});
+    say_some(p, 0, 10);
+    pid_t pid = fork();
+    cr_assert_geq(pid, 0);
+    if (pid == 0) {
+        for (int i = 0; i < 100; i++) say_numbered(p, "child", i);
+        _exit(counters_of(p).spooled == 100 && provmat_close(p, 0, NULL) == PROVMAT_OK ? 0 : 1);
+    }
+    int status;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    say_some(p, 10, 20);
+    cr_assert_eq(counters_of(p).spooled, 20);
+    cr_assert_eq(in_box(), 120);
+    stand_in_the_way(true);
+    while (in_box() > 0) usleep(1000);
+    closed(p);
+    size_t counts[2] = {0, 0};
+    read_log(count_job, counts);
+    cr_assert_eq(counts[0], 100);
+    cr_assert_eq(counts[1], 20);
 }
 
 /* ---- memory ---- */
