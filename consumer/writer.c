@@ -122,7 +122,7 @@ static int prepare_environment(struct pm_writer *w, const char *log_url, const c
     int rc = pm_meta_check_no_log(txn, pm_kv_dir(w->kv), err);
     if (rc == PM_OK) rc = pm_tables_open(&w->tables, txn, true, err);
     if (rc == PM_OK) {
-        rc = pm_kv_get(txn, w->tables.meta, PM_SLICE(PM_META_FORMAT), &value, err);
+        rc = pm_kv_get_stored(txn, w->tables.meta, PM_SLICE(PM_META_FORMAT), &value, err);
         if (rc == PM_ENOTFOUND) rc = initialise(w, txn, log_url, log_identity, until_us, err);
         else if (rc == PM_OK) rc = check_same(w, txn, log_url, log_identity, until_us, err);
     }

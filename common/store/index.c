@@ -60,7 +60,7 @@ static int snapshot_fill(struct pm_snapshot *snap, struct pm_error *err)
 {
     const char *dir = pm_kv_dir(snap->kv);
     pm_kv_db meta;
-    int rc = pm_kv_db_open(snap->txn, "meta", 0, &meta, err);
+    int rc = pm_kv_db_open(snap->txn, "meta", PM_KV_DB_CHECKED, &meta, err);
     if (rc == PM_ENOTFOUND) return pm_error_set(err, PM_EINDEX, "%s: not a provmat index", dir);
     PM_TRY(rc);
     snap->tables.meta = meta;

@@ -21,6 +21,7 @@
 
 #include "common/base/check.h"
 #include "common/base/fault.h"
+#include "common/base/hash.h"
 
 #define MAP_BYTES_FIRST ((uint64_t)64 << 30) /* address space, not disk */
 #define MAP_BYTES_LEAST ((uint64_t)1 << 28)
@@ -38,9 +39,10 @@ struct pm_kv {
     ino_t ino;
     int references;
     bool read_only;
-    bool unmapped;       /* the map could not be grown nor had back: nothing works any more */
-    atomic_int active;   /* transactions open in this process */
-    atomic_uint written; /* write transactions begun */
+    bool checked[DATABASES_MAX + 2]; /* by handle; LMDB's own two come first */
+    bool unmapped;                   /* the map could not be grown nor had back: nothing works any more */
+    atomic_int active;               /* transactions open in this process */
+    atomic_uint written;             /* write transactions begun */
 };
 
 struct pm_kv_txn {
@@ -55,6 +57,7 @@ struct pm_kv_txn {
 struct pm_kv_cursor {
     MDB_cursor *cursor;
     struct pm_kv *kv;
+    bool checked;
 };
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -412,6 +415,7 @@ int pm_kv_db_open(struct pm_kv_txn *txn, const char *name, int flags, pm_kv_db *
     int rc = mdb_dbi_open(txn->txn, name, f, &dbi);
     if (rc == MDB_NOTFOUND) return pm_error_set(err, PM_ENOTFOUND, "%s: holds no database \"%s\"", txn->kv->dir, name);
     if (rc) return translate(rc, txn->kv, "open a database", err);
+    txn->kv->checked[dbi] = flags & PM_KV_DB_CHECKED;
     *ret = dbi;
     return PM_OK;
 }
@@ -433,11 +437,42 @@ int pm_kv_db_stat(struct pm_kv_txn *txn, pm_kv_db db, uint64_t *ret_entries, uin
 static MDB_val val(struct pm_slice s) { return (MDB_val){.mv_size = s.len, .mv_data = (void *)(uintptr_t)s.ptr}; }
 static struct pm_slice slice(MDB_val v) { return pm_slice(v.mv_data, v.mv_size); }
 
+/* ---- checked values: the value, then a CRC-32C of key and value; written by put ---- */
+
+static uint32_t checksum(MDB_val key, const void *value, size_t len)
+{
+    return pm_crc32c(pm_crc32c(0, key.mv_data, key.mv_size), value, len);
+}
+
+static int uncheck(const struct pm_kv *kv, MDB_val key, MDB_val *value, struct pm_error *err)
+{
+    uint32_t crc = 0;
+    bool whole = value->mv_size >= sizeof crc;
+    if (whole) {
+        value->mv_size -= sizeof crc;
+        memcpy(&crc, (const char *)value->mv_data + value->mv_size, sizeof crc);
+    }
+    if (whole && crc == checksum(key, value->mv_data, value->mv_size)) return PM_OK;
+    return pm_error_set(err, PM_ECORRUPT,
+                        "%s: a value does not match its checksum; make the index anew: provmat rebuild", kv->dir);
+}
+
+int pm_kv_get_stored(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice *ret,
+                     struct pm_error *err)
+{
+    MDB_val k = val(key), v;
+    int rc = mdb_get(txn->txn, db, &k, &v);
+    if (rc) return translate(rc, txn->kv, "read", err);
+    *ret = slice(v);
+    return PM_OK;
+}
+
 int pm_kv_get(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice *ret, struct pm_error *err)
 {
     MDB_val k = val(key), v;
     int rc = mdb_get(txn->txn, db, &k, &v);
     if (rc) return translate(rc, txn->kv, "read", err);
+    if (txn->kv->checked[db]) PM_TRY(uncheck(txn->kv, k, &v, err));
     *ret = slice(v);
     return PM_OK;
 }
@@ -447,6 +482,14 @@ static int put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct p
 {
     PM_CHECK(key.len > 0 && key.len <= PM_KV_KEY_MAX);
     MDB_val k = val(key), v = val(value);
+    if (txn->kv->checked[db]) {
+        uint32_t crc = checksum(k, value.ptr, value.len);
+        v.mv_size += sizeof crc;
+        PM_TRY(translate(mdb_put(txn->txn, db, &k, &v, flags | MDB_RESERVE), txn->kv, "write", err));
+        if (value.len) memcpy(v.mv_data, value.ptr, value.len);
+        memcpy((char *)v.mv_data + value.len, &crc, sizeof crc);
+        return PM_OK;
+    }
     return translate(mdb_put(txn->txn, db, &k, &v, flags), txn->kv, "write", err);
 }
 
@@ -472,7 +515,7 @@ int pm_kv_cursor_open(struct pm_kv_txn *txn, pm_kv_db db, struct pm_kv_cursor **
     MDB_cursor *cursor;
     PM_TRY(translate(mdb_cursor_open(txn->txn, db, &cursor), txn->kv, "open a cursor", err));
     struct pm_kv_cursor *c = pm_malloc(sizeof *c);
-    *c = (struct pm_kv_cursor){.cursor = cursor, .kv = txn->kv};
+    *c = (struct pm_kv_cursor){.cursor = cursor, .kv = txn->kv, .checked = txn->kv->checked[db]};
     *ret = c;
     return PM_OK;
 }
@@ -490,6 +533,7 @@ static int cursor_get(struct pm_kv_cursor *c, MDB_cursor_op op, MDB_val k, struc
     MDB_val v;
     int rc = mdb_cursor_get(c->cursor, &k, &v, op);
     if (rc) return translate(rc, c->kv, "read", err);
+    if (c->checked) PM_TRY(uncheck(c->kv, k, &v, err));
     if (ret_key) *ret_key = slice(k);
     if (ret_value) *ret_value = slice(v);
     return PM_OK;

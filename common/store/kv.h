@@ -25,7 +25,12 @@ enum pm_kv_open_flags {
     PM_KV_READ_ONLY = 2,
     PM_KV_SEQUENTIAL = 4, /* read from front to back, as a log is: let the system read ahead */
 };
-enum pm_kv_db_flags { PM_KV_DB_CREATE = 1, PM_KV_DB_INTEGER_KEY = 2 }; /* keys are native uint64_t */
+enum pm_kv_db_flags {
+    PM_KV_DB_CREATE = 1,
+    PM_KV_DB_INTEGER_KEY = 2, /* keys are native uint64_t */
+    PM_KV_DB_CHECKED = 4, /* each value has a CRC-32C of key and value behind it, which nobody but kv.c sees: a value
+                             that does not match is PM_ECORRUPT. Every user of the database must say so. */
+};
 
 /* `dir` is made (0700) with CREATE; without it a missing one is PM_ENOTFOUND. */
 int pm_kv_open(const char *dir, int flags, struct pm_kv **ret, struct pm_error *err) PM_MUST_CHECK;
@@ -54,6 +59,9 @@ int pm_kv_db_stat(struct pm_kv_txn *txn, pm_kv_db db, uint64_t *ret_entries, uin
 /* PM_ENOTFOUND (err untouched) when there is none. */
 int pm_kv_get(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice *ret,
               struct pm_error *err) PM_MUST_CHECK;
+/* As pm_kv_get, but of a checked database the value as it is stored, unchecked. */
+int pm_kv_get_stored(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice *ret,
+                     struct pm_error *err) PM_MUST_CHECK;
 int pm_kv_put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value,
               struct pm_error *err) PM_MUST_CHECK;
 /* As put; the key must be above every key in the database (PM_ECORRUPT else). */

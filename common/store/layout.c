@@ -19,11 +19,12 @@ int pm_tables_open(struct pm_tables *tables, struct pm_kv_txn *txn, bool create,
 int pm_meta_check_format(struct pm_kv_txn *txn, const struct pm_tables *tables, const char *dir, struct pm_error *err)
 {
     struct pm_slice value;
-    int rc = pm_kv_get(txn, tables->meta, PM_SLICE(PM_META_FORMAT), &value, err);
+    /* Other formats may check their values otherwise, or not at all. */
+    int rc = pm_kv_get_stored(txn, tables->meta, PM_SLICE(PM_META_FORMAT), &value, err);
     uint32_t format = 0;
-    if (rc == PM_OK && value.len == sizeof format) memcpy(&format, value.ptr, sizeof format);
+    if (rc == PM_OK && value.len >= sizeof format) memcpy(&format, value.ptr, sizeof format);
     if (rc != PM_OK && rc != PM_ENOTFOUND) return rc;
-    if (format == PM_INDEX_FORMAT) return PM_OK;
+    if (format == PM_INDEX_FORMAT) return pm_kv_get(txn, tables->meta, PM_SLICE(PM_META_FORMAT), &value, err);
     if (format == 0) return pm_error_set(err, PM_EINDEX, "%s: not a provmat index", dir);
     return pm_error_set(err, PM_EINDEX,
                         "%s: the index has format %u, this program reads format %u; use the program that made it, or "

@@ -94,7 +94,7 @@ int pm_runs_load(struct pm_runs *runs, enum pm_run_kind kind, struct pm_kv_txn *
     memset(runs, 0, sizeof *runs);
     runs->kind = kind;
     int flags = create ? PM_KV_DB_CREATE : 0;
-    PM_TRY(pm_kv_db_open(txn, "runs", flags, &runs->directory, err));
+    PM_TRY(pm_kv_db_open(txn, "runs", flags | PM_KV_DB_CHECKED, &runs->directory, err));
     PM_TRY(pm_kv_db_open(txn, pm_run_shapes[kind].database, flags, &runs->pages, err));
     struct pm_kv_cursor *cursor;
     PM_TRY(pm_kv_cursor_open(txn, runs->directory, &cursor, err));

@@ -49,7 +49,7 @@ int main(int argc, char **argv)
         return die(&err);
     if (pm_kv_begin_write(kv, 0, &txn, &err) != PM_OK)
         return die(&err);
-    int rc = pm_kv_db_open(txn, argv[3], 0, &db, &err);
+    int rc = pm_kv_db_open(txn, argv[3], PM_KV_DB_CHECKED, &db, &err);
     if (rc == PM_OK)
         rc = argc > 5 ? put(txn, db, argv[4], argv[5], &err) : get(txn, db, argv[4], &err);
     if (rc == PM_OK)
