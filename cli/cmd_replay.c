@@ -181,12 +181,20 @@ static int replay_partition(struct replay *r, int32_t partition, struct pm_error
     return PM_OK;
 }
 
+/* What can be read of a damaged log is printed: all before the damage, and the other partitions. */
 static int replay_all(struct replay *r, struct pm_error *err)
 {
     PM_TRY(read_ranges(r, err));
     r->started_us = pm_time_monotonic_us();
-    for (int32_t p = 0; p < r->n_partitions && !*r->stop; p++) PM_TRY(replay_partition(r, p, err));
-    return write_out(r, err);
+    struct pm_error first = {0}, more;
+    int rc = PM_OK;
+    for (int32_t p = 0; p < r->n_partitions && !*r->stop && (rc == PM_OK || rc == PM_ECORRUPT); p++) {
+        int of_this = replay_partition(r, p, rc == PM_OK ? &first : &more);
+        if (of_this != PM_OK && rc != PM_OK) pm_cli_warn("%s", more.text);
+        if (of_this != PM_OK) rc = of_this;
+    }
+    PM_TRY(write_out(r, err));
+    return rc == PM_OK ? rc : pm_error_set(err, (enum pm_code)rc, "%s", first.text);
 }
 
 int pm_cmd_replay(struct pm_cli *cli, struct pm_error *err)

@@ -293,7 +293,9 @@ const struct pm_command pm_commands[] = {
         .summary = "check the index against itself, or against the log",
         .takes = PM_TAKES_ROWS,
         .description = "Prints one row a view. The first difference of a view goes to stderr; the exit status is 1 "
-                       "when there is one. Gaps that the index records are told on stderr.",
+                       "when there is one. Gaps that the index records are told on stderr.\n\n"
+                       "The index's file is looked at page by page first: damage is told with exit status 3, and with "
+                       "the command that makes the index anew. With --against-log so is the file of a local log.",
         .options = {{"against-log", 0, PM_OPTION_FLAG, false, NULL, NULL,
                      "also replay the log into a scratch index and compare"}},
         .examples = {{"the index alone", "provmat verify"},

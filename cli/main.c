@@ -81,7 +81,7 @@ int main(int argc, char **argv)
 {
     keep_standard_files();
     signal(SIGPIPE, SIG_IGN);
-    pm_signals_catch_bus_error();
+    pm_signals_catch_damage();
     static struct pm_cli cli; /* what it holds lives as long as the program */
     struct pm_error err = {0};
     int rc = run(&cli, argc, argv, &err);

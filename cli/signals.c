@@ -2,7 +2,10 @@
 #include "cli/signals.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "common/store/kv.h"
 
 static volatile sig_atomic_t caught;
 
@@ -27,19 +30,35 @@ void pm_signals_end(void)
     raise(caught);
 }
 
-/* The files are mapped: what is cut off behind our back shows as a signal. Only what a signal handler may call. */
-static void on_bus_error(int number)
+/* ---- damaged files under a map; only what a signal handler may call ---- */
+
+static struct sigaction before[NSIG];
+
+static _Noreturn void say_and_end(const char *text)
 {
-    static const char text[] =
-        "provmat: a mapped file is shorter than it was, or its device failed; if it is the index: provmat rebuild\n";
-    (void)number;
-    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(3);
+    const char *const parts[] = {"provmat: ", text, "\n"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0) break;
     _exit(3);
 }
 
-void pm_signals_catch_bus_error(void)
+static void on_damage(const char *text) { say_and_end(text); }
+
+static void on_fault(int number, siginfo_t *info, void *context)
 {
-    struct sigaction action = {.sa_handler = on_bus_error};
+    (void)context;
+    const char *damage = pm_kv_damage(number == SIGABRT ? NULL : info->si_addr);
+    if (damage) say_and_end(damage);
+    if (number == SIGBUS) say_and_end("a mapped file is shorter than it was, or its device failed");
+    sigaction(number, &before[number], NULL); /* it is a fault of the program: it shows as what it is */
+    if (number == SIGABRT || info->si_code <= 0) raise(number);
+}
+
+void pm_signals_catch_damage(void)
+{
+    static const int numbers[] = {SIGSEGV, SIGBUS, SIGABRT};
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGBUS, &action, NULL);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaction(numbers[i], &action, &before[numbers[i]]);
+    pm_kv_on_damage(on_damage);
 }

@@ -11,7 +11,8 @@ const volatile sig_atomic_t *pm_signals_catch(void);
  * flushed first. */
 void pm_signals_end(void);
 
-/* A cut file under a memory map ends the program with a message and exit status 3. */
-void pm_signals_catch_bus_error(void);
+/* A damaged or cut file under a memory map ends the program with a message and exit status 3, not by a signal. Faults
+ * of the program itself stay what they are. */
+void pm_signals_catch_damage(void);
 
 #endif

@@ -276,6 +276,7 @@ int pm_backup(const struct pm_consumer_options *options, const char *dir, struct
     struct copy c = {.options = options, .dir = dir, .lock_fd = -1};
     struct pm_backup backup = {0};
     struct pm_index *index;
+    PM_TRY(pm_index_check_pages(options->index_dir, err)); /* LMDB's copy believes what it reads */
     PM_TRY(pm_index_open(options->index_dir, &index, err)); /* it is one, and stays open: nothing opens it twice */
     int rc = begin_partial(&c, err);
     if (rc == PM_OK) rc = copy_index(&c, &backup.bytes, err);

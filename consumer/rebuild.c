@@ -87,19 +87,41 @@ static bool is_index(const char *dir)
     return access(path, F_OK) == 0;
 }
 
-/* What is swapped out is removed, so it must not be the log. An index that cannot be read is what a rebuild is for. */
-static int check_no_log(const char *dir, struct pm_error *err)
+static void note_partition(void *arg, const char *table, enum pm_pages_kind kind, uint64_t page)
+{
+    (void)kind;
+    (void)page;
+    if (strncmp(table, "partition-", 10) == 0) *(bool *)arg = true;
+}
+
+/* What is swapped out is removed, so it must not be the log. An index that cannot be read is what a rebuild is for; it
+ * is not asked for anything then. */
+static int check_old(const struct pm_consumer_options *options, const char *dir, bool *ret_damaged,
+                     struct pm_error *err)
 {
     struct pm_kv *kv;
     struct pm_kv_txn *txn;
-    if (pm_kv_open(dir, PM_KV_READ_ONLY, &kv, NULL) != PM_OK) return PM_OK;
-    int rc = PM_OK;
-    if (pm_kv_begin_read(kv, &txn, NULL) == PM_OK) {
-        rc = pm_meta_check_no_log(txn, dir, err);
-        pm_kv_abort(txn);
+    struct pm_error why;
+    bool is_log = false;
+    int rc = pm_kv_open(dir, PM_KV_READ_ONLY, &kv, &why);
+    if (rc == PM_OK) {
+        struct pm_pages_look look = {.each = note_partition, .arg = &is_log};
+        rc = pm_kv_check_pages(kv, &look, &why);
+        if (rc == PM_OK) rc = pm_kv_begin_read(kv, &txn, &why);
+        if (rc == PM_OK) {
+            rc = pm_meta_check_no_log(txn, dir, &why);
+            pm_kv_abort(txn);
+        }
+        pm_kv_close(kv);
     }
-    pm_kv_close(kv);
-    return rc == PM_EINDEX ? rc : PM_OK;
+    if (rc == PM_EINDEX) return pm_error_set(err, rc, "%s", why.text);
+    if (is_log) return pm_error_set(err, PM_EINDEX, "%s: the directory holds a log, not an index", dir);
+    if (rc == PM_ECORRUPT && options->warn) {
+        options->warn(options->arg, why.text);
+        options->warn(options->arg, "gaps that the damaged index had accepted are not taken over");
+    }
+    *ret_damaged = rc == PM_ECORRUPT;
+    return PM_OK;
 }
 
 static int check_view(const char *view, struct pm_error *err)
@@ -127,7 +149,13 @@ int pm_rebuild(const struct pm_consumer_options *options, const char *view, int6
 
     struct pm_consumer_options with_url = *options;
     int lock_fd = -1;
-    if (old_exists) PM_TRY(check_no_log(dir, err));
+    bool damaged = false;
+    if (old_exists) PM_TRY(check_old(options, dir, &damaged, err));
+    if (damaged && !options->log_url)
+        return pm_error_set(err, PM_EINDEX,
+                            "%s: the index is damaged and does not say what it was made from; name the log: provmat "
+                            "rebuild --index %s --log URL",
+                            dir, dir);
     if (old_exists) PM_TRY(pm_writer_lock(dir, &lock_fd, err)); /* no one may write to what is about to be replaced */
     int rc = pm_replay_log_url(options, dir, room, sizeof room, &with_url.log_url, err);
     if (rc == PM_OK) rc = pm_rebuild_remove(fresh, err);
@@ -135,7 +163,7 @@ int pm_rebuild(const struct pm_consumer_options *options, const char *view, int6
                                .index_dir = fresh,
                                .phase = "rebuild",
                                .once = true,
-                               .old_dir = old_exists ? dir : NULL,
+                               .old_dir = old_exists && !damaged ? dir : NULL,
                                .until_us = until_us};
     if (rc == PM_OK) rc = pm_replay(&replay, ret, err);
     if (rc == PM_OK && options->stop && *options->stop)

@@ -294,6 +294,7 @@ static int open_all(struct pm_replayer *y, struct pm_error *err)
         return pm_error_set(err, PM_EINDEX, "%s: the index was made from another log: %s (%s), not %s (%s)",
                             o->index_dir, from->log_url, from->log_identity, pm_log_url(y->log),
                             pm_log_identity(y->log));
+    if (from) PM_TRY(pm_log_check_storage(y->log, err)); /* who verifies wants to know */
     PM_TRY(pm_codec_open(&o->codec, &y->codec, err));
     PM_TRY(
         pm_writer_open(y->r->index_dir, pm_log_url(y->log), pm_log_identity(y->log), y->r->until_us, &y->writer, err));

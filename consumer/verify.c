@@ -309,9 +309,11 @@ int pm_verify(const struct pm_consumer_options *options, bool against_log,
     struct pm_snapshot *snap = NULL;
     struct replayed fresh = {.kv = NULL};
     snprintf(fresh.dir, sizeof fresh.dir, "%s.verify-%ld", options->index_dir, (long)getpid());
-    int rc = pm_index_open(options->index_dir, &index, err);
+    int rc = pm_index_check_pages(options->index_dir, err);
+    if (rc == PM_OK) rc = pm_index_open(options->index_dir, &index, err);
     if (rc == PM_OK) rc = pm_snapshot_open(index, &snap, err);
     if (rc == PM_OK) rc = tell_gaps(options, snap, err);
+    if (rc == PM_OK) rc = pm_tables_check(&snap->tables, snap->txn, err);
     if (rc == PM_OK && against_log) rc = pm_rebuild_remove(fresh.dir, err); /* of a process of the same id */
     if (rc == PM_OK && against_log) rc = replay_beside(options, snap, &fresh, err);
     if (rc == PM_OK) {

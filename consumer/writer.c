@@ -192,6 +192,8 @@ int pm_writer_open(const char *dir, const char *log_url, const char *log_identit
     int rc = pm_writer_lock(dir, &w->lock_fd, err);
     if (rc == PM_OK) rc = pm_mark_check(dir, err);
     if (rc == PM_OK) rc = pm_kv_open(dir, PM_KV_CREATE, &w->kv, err);
+    /* A damaged page would lead this writer to write over pages that are in use. */
+    if (rc == PM_OK) rc = pm_kv_check_pages(w->kv, &(struct pm_pages_look){.append = "records"}, err);
     if (rc == PM_OK) rc = pm_mark_writing(w->lock_fd, dir, err);
     if (rc == PM_OK) rc = prepare_environment(w, log_url, log_identity, until_us, err);
     if (rc == PM_OK) rc = pm_writer_reload(w, err);

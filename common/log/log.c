@@ -134,6 +134,11 @@ uint64_t pm_log_breaks(const struct pm_log *log, int32_t partition)
 const char *pm_log_identity(const struct pm_log *log) { return log->identity; }
 const char *pm_log_url(const struct pm_log *log) { return log->url; }
 
+int pm_log_check_storage(struct pm_log *log, struct pm_error *err)
+{
+    return log->ops->check_storage ? log->ops->check_storage(log, err) : PM_OK;
+}
+
 int pm_log_settings(struct pm_log *log,
                     void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
                     struct pm_error *err)

@@ -120,6 +120,10 @@ int pm_log_settings(struct pm_log *log,
                     void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
                     struct pm_error *err) PM_MUST_CHECK;
 
+/* Looks for damage that reading may not meet: all of a local log's file, page by page. PM_ECORRUPT. What a broker
+ * keeps, it checks itself. */
+int pm_log_check_storage(struct pm_log *log, struct pm_error *err) PM_MUST_CHECK;
+
 /* ---- librdkafka's own ---- */
 const char *pm_log_client_version(void); /* "librdkafka 2.0.2" */
 /* Every property librdkafka knows, by name, also those that have no value: -X list. A name ends with its call. */

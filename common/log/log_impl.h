@@ -26,6 +26,7 @@ struct pm_log_ops {
                 struct pm_error *err);
     int64_t (*position)(const struct pm_log *log, int32_t partition);
     uint64_t (*breaks)(const struct pm_log *log, int32_t partition); /* NULL: none, ever */
+    int (*check_storage)(struct pm_log *log, struct pm_error *err);  /* NULL: there is nothing to look at */
     int (*settings)(struct pm_log *log,
                     void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
                     struct pm_error *err);

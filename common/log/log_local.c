@@ -31,7 +31,8 @@
 
 #define GROUP_RECORDS_MAX 16384
 #define GROUP_BYTES_MAX ((size_t)8 << 20)
-#define TRIM_BYTES ((size_t)64 << 20) /* of resident memory a reader may take */
+#define CHECK_ALL_BYTES ((uint64_t)16 << 20) /* of a log whose every page an appender looks at: some milliseconds */
+#define TRIM_BYTES ((size_t)64 << 20)        /* of resident memory a reader may take */
 #define NAP_MS_FIRST 20
 #define NAP_MS_MAX 50
 
@@ -177,8 +178,11 @@ static int make(const char *dir, int n_partitions, bool *ret_made, struct pm_err
     PM_TRY(make_dirs(dir, err));
     struct pm_kv *kv;
     PM_TRY(refused(pm_kv_open(dir, PM_KV_SEQUENTIAL | PM_KV_CREATE, &kv, err), dir, err));
+    /* A damaged page would lead the appender to write over pages that are in use. */
+    struct pm_pages_look look = {.edges = pm_kv_file_bytes(kv) > CHECK_ALL_BYTES};
+    int rc = pm_kv_check_pages(kv, &look, err);
     pthread_mutex_lock(&dbs_lock);
-    int rc = make_in(kv, n_partitions, ret_made, err);
+    if (rc == PM_OK) rc = make_in(kv, n_partitions, ret_made, err);
     pthread_mutex_unlock(&dbs_lock);
     pm_kv_close(kv);
     return refused(rc, dir, err);
@@ -228,6 +232,14 @@ static int read_meta(struct pm_kv *kv, struct pm_kv_txn *txn, struct local_log *
         partition_name(name, i);
         log->partitions[i].position = -1;
         rc = pm_kv_db_open(txn, name, PM_KV_DB_INTEGER_KEY, &log->partitions[i].db, err);
+    }
+    if (rc == PM_OK && log->n_partitions < PM_LOG_PARTITIONS_MAX) { /* the number is not more than they are, nor less */
+        char name[24];
+        pm_kv_db db;
+        partition_name(name, log->n_partitions);
+        rc = pm_kv_db_open(txn, name, PM_KV_DB_INTEGER_KEY, &db, err);
+        if (rc == PM_OK) rc = pm_error_set(err, PM_ECORRUPT, "the log's facts are damaged: it has more partitions");
+        else if (rc == PM_ENOTFOUND) rc = PM_OK;
     }
     if (rc != PM_OK) {
         free(log->base.identity);
@@ -321,16 +333,31 @@ static int partition_ends(const struct local_log *log, struct pm_kv_txn *txn, in
     return PM_OK;
 }
 
+/* Offsets have no gaps: where there are fewer records than offsets, one of these is not what it was. */
+static int partition_check(const struct local_log *log, struct pm_kv_txn *txn, int32_t partition, int64_t *ret_next,
+                           struct pm_error *err)
+{
+    int64_t first, next;
+    uint64_t entries, bytes;
+    PM_TRY(partition_ends(log, txn, partition, &first, &next, err));
+    PM_TRY(pm_kv_db_stat(txn, log->partitions[partition].db, &entries, &bytes, err));
+    if ((uint64_t)(next - first) != entries)
+        return pm_kv_corrupt(txn, err, "partition %" PRId32 " has %" PRIu64 " records at offsets %" PRId64 "..%" PRId64,
+                             partition, entries, first, next - 1);
+    *ret_next = next;
+    return PM_OK;
+}
+
 static int write_group(struct local_log *log, struct pm_kv_txn *txn, struct pm_error *err)
 {
-    int64_t next[PM_LOG_PARTITIONS_MAX], first;
+    int64_t next[PM_LOG_PARTITIONS_MAX];
     for (int32_t i = 0; i < log->n_partitions; i++) next[i] = -1;
     for (const char *p = log->group.ptr, *end = p + log->group.len; p < end;) {
         struct local_group_entry entry;
         memcpy(&entry, p, sizeof entry);
         p += sizeof entry;
         int64_t *at = &next[entry.partition];
-        if (*at < 0) PM_TRY(partition_ends(log, txn, entry.partition, &first, at, err));
+        if (*at < 0) PM_TRY(partition_check(log, txn, entry.partition, at, err));
         uint64_t key = (uint64_t)(*at)++;
         PM_TRY(PM_FAULT(append_record, err));
         PM_TRY(pm_kv_append(txn, log->partitions[entry.partition].db, pm_kv_u64(&key), pm_slice(p, entry.size), err));
@@ -426,11 +453,18 @@ static struct pm_error *fault(struct local_log *log, struct local_batch *batch, 
     return &pm_log_batch_fault(&batch->owner, partition)->error;
 }
 
+static int say_damaged(const struct local_log *log, int32_t partition, int64_t offset, const char *what,
+                       struct pm_error *err)
+{
+    return pm_error_set(err, PM_ECORRUPT,
+                        "%s: partition %" PRId32 " offset %" PRId64 ": the record is damaged: %s; the records behind "
+                        "it: provmat replay --log %s --from %" PRId32 ":%" PRId64,
+                        log->base.url, partition, offset, what, log->base.url, partition, offset + 1);
+}
+
 static void corrupt(struct local_log *log, struct local_batch *batch, int32_t partition, const char *what)
 {
-    pm_error_set(fault(log, batch, partition), PM_ECORRUPT,
-                 "%s: partition %" PRId32 " offset %" PRId64 ": the record is damaged: %s", log->base.url, partition,
-                 log->partitions[partition].position, what);
+    (void)say_damaged(log, partition, log->partitions[partition].position, what, fault(log, batch, partition));
 }
 
 /* The position has no record of its own: the end (nothing to do), a place outside the log, or a hole in it. */
@@ -601,6 +635,38 @@ static int local_poll(struct pm_log *base, size_t n_max, size_t bytes_max, int t
 
 /* ---- about ---- */
 
+static int check_records(const struct local_log *log, struct pm_kv_txn *txn, int32_t partition, struct pm_error *err)
+{
+    struct pm_kv_cursor *cursor;
+    struct pm_slice key, value;
+    struct pm_log_record record;
+    int64_t next;
+    PM_TRY(partition_check(log, txn, partition, &next, err));
+    PM_TRY(pm_kv_cursor_open(txn, log->partitions[partition].db, &cursor, err));
+    int rc = pm_kv_seek(cursor, pm_slice(NULL, 0), &key, &value, err);
+    for (; rc == PM_OK; rc = pm_kv_next(cursor, &key, &value, err)) {
+        const char *wrong = pm_local_record_decode(value, &record);
+        uint64_t offset;
+        memcpy(&offset, key.ptr, sizeof offset);
+        if (wrong) rc = say_damaged(log, partition, (int64_t)offset, wrong, err);
+        if (wrong) break;
+    }
+    pm_kv_cursor_close(cursor);
+    return rc == PM_ENOTFOUND ? PM_OK : rc;
+}
+
+static int local_check_storage(struct pm_log *base, struct pm_error *err)
+{
+    struct local_log *log = self(base);
+    struct pm_kv_txn *txn;
+    PM_TRY(pm_kv_check_pages(log->kv, NULL, err));
+    PM_TRY(pm_kv_begin_read(log->kv, &txn, err));
+    int rc = PM_OK;
+    for (int32_t i = 0; i < log->n_partitions && rc == PM_OK; i++) rc = check_records(log, txn, i, err);
+    pm_kv_abort(txn);
+    return rc;
+}
+
 static int local_settings(struct pm_log *base,
                           void (*each)(void *arg, const char *name, const char *value, const char *warning), void *arg,
                           struct pm_error *err)
@@ -631,5 +697,6 @@ const struct pm_log_ops pm_log_local_ops = {
     .seek = local_seek,
     .poll = local_poll,
     .position = local_position,
+    .check_storage = local_check_storage,
     .settings = local_settings,
 };

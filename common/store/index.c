@@ -49,6 +49,18 @@ int pm_index_open(const char *dir, struct pm_index **ret, struct pm_error *err)
     return PM_OK;
 }
 
+int pm_index_check_pages(const char *dir, struct pm_error *err)
+{
+    struct pm_kv *kv;
+    PM_TRY(pm_mark_check(dir, err));
+    int rc = pm_kv_open(dir, PM_KV_READ_ONLY, &kv, err);
+    if (rc == PM_ENOTFOUND) return PM_OK;
+    PM_TRY(rc);
+    rc = pm_kv_check_pages(kv, NULL, err);
+    pm_kv_close(kv);
+    return rc;
+}
+
 void pm_index_close(struct pm_index *index)
 {
     if (!index) return;

@@ -17,6 +17,9 @@ struct pm_snapshot;
 
 /* PM_EINDEX when there is none (the text names `provmat materialize`), of a newer format, or not an index. */
 int pm_index_open(const char *dir, struct pm_index **ret, struct pm_error *err) PM_MUST_CHECK;
+/* Looks at every page of the index before LMDB believes one (pages.h); PM_OK when there is none, which opening says
+ * better. */
+int pm_index_check_pages(const char *dir, struct pm_error *err) PM_MUST_CHECK;
 void pm_index_close(struct pm_index *index);
 int pm_snapshot_open(struct pm_index *index, struct pm_snapshot **ret, struct pm_error *err) PM_MUST_CHECK;
 void pm_snapshot_close(struct pm_snapshot *snap);

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +17,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
 #include "common/base/fault.h"
 #include "common/base/hash.h"
+#include "common/store/maps.h"
 
 #define MAP_BYTES_FIRST ((uint64_t)64 << 30) /* address space, not disk */
 #define MAP_BYTES_LEAST ((uint64_t)1 << 28)
@@ -38,7 +39,10 @@ struct pm_kv {
     dev_t dev;
     ino_t ino;
     int references;
-    bool read_only;
+    bool read_only, is_log;
+    char *damage; /* what to say when its map leads nowhere */
+    dev_t file_dev;
+    ino_t file_ino;
     bool checked[DATABASES_MAX + 2]; /* by handle; LMDB's own two come first */
     bool unmapped;                   /* the map could not be grown nor had back: nothing works any more */
     atomic_int active;               /* transactions open in this process */
@@ -57,17 +61,50 @@ struct pm_kv_txn {
 struct pm_kv_cursor {
     MDB_cursor *cursor;
     struct pm_kv *kv;
-    bool checked;
+    bool checked, integer;
 };
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct pm_kv *open_list;
+
+/* Where this thread is inside LMDB, or reads what LMDB gave: a fault there is a damaged file's. */
+static _Thread_local struct pm_kv *inside;
+#define IN_LMDB(kv, call) \
+    ({                    \
+        inside = (kv);    \
+        int rc_ = (call); \
+        inside = NULL;    \
+        rc_;              \
+    })
+
+/* Puts behind the text of a PM_ECORRUPT what to do about it. */
+static int say_way_out(const struct pm_kv *kv, int rc, struct pm_error *err)
+{
+    if (rc != PM_ECORRUPT || !err) return rc;
+    char what[PM_ERROR_TEXT_MAX];
+    memcpy(what, err->text, sizeof what);
+    if (kv->is_log)
+        return pm_error_set(err, PM_ECORRUPT, "%s; save what can be read of it: provmat replay --log local:%s >FILE",
+                            what, kv->dir);
+    return pm_error_set(err, PM_ECORRUPT, "%s; make it anew from the log: provmat rebuild --index %s --log URL", what,
+                        kv->dir);
+}
 
 /* LMDB says "input/output error" of a write that was cut short because the disk is full. */
 static bool disk_is_full(const struct pm_kv *kv)
 {
     struct statvfs disk;
     return kv && statvfs(kv->dir, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < DISK_FULL_BYTES;
+}
+
+int pm_kv_corrupt(const struct pm_kv_txn *txn, struct pm_error *err, const char *fmt, ...)
+{
+    char what[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(what, sizeof what, fmt, args);
+    va_end(args);
+    return say_way_out(txn->kv, pm_error_set(err, PM_ECORRUPT, "%s: %s", txn->kv->dir, what), err);
 }
 
 /* The one place where LMDB's codes become ours. */
@@ -86,7 +123,13 @@ static int translate(int rc, const struct pm_kv *kv, const char *what, struct pm
     case MDB_PAGE_NOTFOUND:
     case MDB_INVALID:
     case MDB_PANIC:
-    case MDB_VERSION_MISMATCH: return pm_error_set(err, PM_ECORRUPT, "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
+    case MDB_VERSION_MISMATCH:
+    case MDB_CURSOR_FULL: /* more levels than a tree can have */
+    case MDB_PAGE_FULL:
+    case MDB_INCOMPATIBLE:
+    case MDB_BAD_TXN: /* of a transaction that met one of these before */
+        rc = pm_error_set(err, PM_ECORRUPT, "%s: cannot %s: %s", dir, what, mdb_strerror(rc));
+        return kv ? say_way_out(kv, rc, err) : rc;
     case MDB_KEYEXIST:
         return pm_error_set(err, PM_ECORRUPT, "%s: cannot %s: the key is not above the last one", dir, what);
     case MDB_READERS_FULL:
@@ -161,18 +204,80 @@ uint64_t pm_kv_file_bytes(struct pm_kv *kv)
     return ((uint64_t)info.me_last_pgno + 1) * page_size(kv);
 }
 
-/* A file that is shorter than its own last page was cut: reading there would end the process. Pages that a transaction
- * took and gave back are never written, so a few may be missing. */
-#define PAGES_UNWRITTEN_MAX 256
-static int check_length(struct pm_kv *kv, struct pm_error *err)
+/* ---- a damaged file under the map ---- */
+
+static void (*on_damage)(const char *text);
+void pm_kv_on_damage(void (*call)(const char *text)) { on_damage = call; }
+
+/* LMDB ends the program after this. */
+static void on_assert(MDB_env *env, const char *text)
+{
+    (void)text;
+    struct pm_kv *kv = mdb_env_get_userctx(env);
+    if (on_damage && kv) on_damage(kv->damage);
+}
+
+struct wanted {
+    uintptr_t address;
+    bool found;
+};
+
+/* A little behind its end, too: a value's length may lead there. */
+static void look_in_map(void *arg, uintptr_t begin, uintptr_t end)
+{
+    struct wanted *wanted = arg;
+    wanted->found |= wanted->address >= begin && wanted->address < end + PM_KV_VALUE_MAX;
+}
+
+const char *pm_kv_damage(const void *address)
+{
+    if (inside) return inside->damage;
+    for (struct pm_kv *kv = open_list; kv; kv = kv->next) {
+        struct wanted wanted = {.address = (uintptr_t)address};
+        pm_maps_each(kv->file_dev, kv->file_ino, look_in_map, &wanted);
+        if (wanted.found) return kv->damage;
+    }
+    return NULL;
+}
+
+static void know_file(struct pm_kv *kv)
+{
+    struct stat st;
+    struct pm_error err;
+    mdb_filehandle_t fd;
+    pm_error_set(&err, PM_ECORRUPT, "%s: the file is damaged, or its device fails: a page leads nowhere", kv->dir);
+    (void)say_way_out(kv, PM_ECORRUPT, &err);
+    kv->damage = pm_strdup(err.text);
+    mdb_env_set_userctx(kv->env, kv);
+    mdb_env_set_assert(kv->env, on_assert);
+    if (mdb_env_get_fd(kv->env, &fd) != 0 || fstat(fd, &st) != 0) return;
+    kv->file_dev = st.st_dev;
+    kv->file_ino = st.st_ino;
+}
+
+static void kv_free(struct pm_kv *kv)
+{
+    free(kv->damage);
+    free(kv->dir);
+    free(kv);
+}
+
+/* Others may commit between the look at the meta pages and the beginning of the transaction. */
+#define CHECK_TRIES 1000
+int pm_kv_check_pages(struct pm_kv *kv, const struct pm_pages_look *look, struct pm_error *err)
 {
     char file[PATH_MAX];
-    struct stat st;
+    int rc = PM_ENOTFOUND;
     snprintf(file, sizeof file, "%s/data.mdb", kv->dir);
-    uint64_t says = pm_kv_file_bytes(kv), slack = PAGES_UNWRITTEN_MAX * page_size(kv);
-    if (stat(file, &st) != 0 || (uint64_t)st.st_size + slack >= says) return PM_OK;
-    return pm_error_set(err, PM_ECORRUPT, "%s: the file was cut: it has %llu bytes of %llu", file,
-                        (unsigned long long)st.st_size, (unsigned long long)says);
+    for (int i = 0; i < CHECK_TRIES && rc == PM_ENOTFOUND; i++) {
+        struct pm_kv_txn *txn;
+        PM_TRY(pm_kv_begin_read(kv, &txn, err));
+        rc = pm_pages_check(file, mdb_txn_id(txn->txn), look, err);
+        pm_kv_abort(txn);
+    }
+    if (rc == PM_ENOTFOUND)
+        return pm_error_set(err, PM_EIO, "%s: could not be checked: it is being written to", kv->dir);
+    return say_way_out(kv, rc, err);
 }
 
 static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm_error *err)
@@ -204,27 +309,26 @@ static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm
     kv->ino = st.st_ino;
     kv->references = 1;
     kv->read_only = flags & PM_KV_READ_ONLY;
+    kv->is_log = flags & PM_KV_SEQUENTIAL;
     unsigned env_flags = MDB_NOMEMINIT | MDB_NOTLS | (kv->read_only ? MDB_RDONLY : 0) |
                          (flags & PM_KV_SEQUENTIAL ? 0 : MDB_NORDAHEAD);
     bool fresh = stat(file, &st) != 0 || st.st_size == 0;
-    int rc = env_open(dir, env_flags, &kv->env);
+    int rc = fresh ? PM_OK : say_way_out(kv, pm_pages_check_metas(file, NULL, err), err);
+    if (rc != PM_OK) {
+        kv_free(kv);
+        return rc;
+    }
+    rc = env_open(dir, env_flags, &kv->env);
     /* A new file that the disk had no room for is no environment, and must not stand in the way of the next try. */
     if (rc && fresh && stat(file, &st) == 0 && st.st_size < META_BYTES) (void)!truncate(file, 0);
     /* A copy in a directory that we may not write to has no writer either: read it without the lock file. */
     if (rc == EACCES && kv->read_only) rc = env_open(dir, env_flags | MDB_NOLOCK, &kv->env);
     if (rc) {
         int code = translate(rc, kv, "open", err);
-        free(kv->dir);
-        free(kv);
+        kv_free(kv);
         return code;
     }
-    rc = check_length(kv, err);
-    if (rc != PM_OK) {
-        mdb_env_close(kv->env);
-        free(kv->dir);
-        free(kv);
-        return rc;
-    }
+    know_file(kv);
     pm_kv_check_readers(kv);
     kv->next = open_list;
     open_list = kv;
@@ -262,29 +366,27 @@ void pm_kv_close(struct pm_kv *kv)
         while (*link != kv) link = &(*link)->next;
         *link = kv->next;
         mdb_env_close(kv->env);
-        free(kv->dir);
-        free(kv);
+        kv_free(kv);
     }
     pthread_mutex_unlock(&open_lock);
 }
 
-/* LMDB does not say where its map is; the system does. A hint: failing does not matter. */
+struct advice {
+    size_t used;
+    int advice;
+};
+
+static void advise_map(void *arg, uintptr_t begin, uintptr_t end)
+{
+    const struct advice *a = arg;
+    (void)madvise((void *)begin, end - begin < a->used ? end - begin : a->used, a->advice);
+}
+
+/* A hint: failing does not matter. */
 static void advise(struct pm_kv *kv, int advice)
 {
-    char line[PATH_MAX + 128];
-    struct stat st;
-    snprintf(line, sizeof line, "%s/data.mdb", kv->dir);
-    FILE *maps = stat(line, &st) == 0 ? fopen("/proc/self/maps", "re") : NULL;
-    if (!maps) return;
-    while (fgets(line, sizeof line, maps)) {
-        unsigned long begin, end, inode;
-        unsigned major, minor;
-        if (sscanf(line, "%lx-%lx %*s %*x %x:%x %lu", &begin, &end, &major, &minor, &inode) != 5) continue;
-        if (inode != st.st_ino || makedev(major, minor) != st.st_dev) continue;
-        size_t used = pm_kv_file_bytes(kv);
-        (void)madvise((void *)begin, end - begin < used ? end - begin : used, advice);
-    }
-    fclose(maps);
+    struct advice a = {.used = pm_kv_file_bytes(kv), .advice = advice};
+    pm_maps_each(kv->file_dev, kv->file_ino, advise_map, &a);
 }
 
 void pm_kv_trim(struct pm_kv *kv) { advise(kv, MADV_DONTNEED); }
@@ -361,7 +463,7 @@ static void txn_gone(struct pm_kv_txn *txn)
 
 int pm_kv_commit(struct pm_kv_txn *txn, struct pm_error *err)
 {
-    int rc = translate(mdb_txn_commit(txn->txn), txn->kv, "commit", err);
+    int rc = translate(IN_LMDB(txn->kv, mdb_txn_commit(txn->txn)), txn->kv, "commit", err);
     txn_gone(txn);
     return rc;
 }
@@ -412,23 +514,35 @@ int pm_kv_db_open(struct pm_kv_txn *txn, const char *name, int flags, pm_kv_db *
 {
     MDB_dbi dbi;
     unsigned f = (flags & PM_KV_DB_CREATE ? MDB_CREATE : 0) | (flags & PM_KV_DB_INTEGER_KEY ? MDB_INTEGERKEY : 0);
-    int rc = mdb_dbi_open(txn->txn, name, f, &dbi);
+    unsigned has = 0;
+    int rc = IN_LMDB(txn->kv, mdb_dbi_open(txn->txn, name, f, &dbi));
     if (rc == MDB_NOTFOUND) return pm_error_set(err, PM_ENOTFOUND, "%s: holds no database \"%s\"", txn->kv->dir, name);
     if (rc) return translate(rc, txn->kv, "open a database", err);
+    if (mdb_dbi_flags(txn->txn, dbi, &has) == 0 && (has ^ f) & MDB_INTEGERKEY)
+        return say_way_out(
+            txn->kv,
+            pm_error_set(err, PM_ECORRUPT, "%s: database \"%s\" has other keys than it should", txn->kv->dir, name),
+            err);
     txn->kv->checked[dbi] = flags & PM_KV_DB_CHECKED;
     *ret = dbi;
     return PM_OK;
 }
 
+int pm_kv_table_open(struct pm_kv_txn *txn, const char *name, int flags, pm_kv_db *ret, struct pm_error *err)
+{
+    int rc = pm_kv_db_open(txn, name, flags, ret, err);
+    return rc == PM_ENOTFOUND ? pm_kv_corrupt(txn, err, "the table \"%s\" is missing", name) : rc;
+}
+
 int pm_kv_db_clear(struct pm_kv_txn *txn, pm_kv_db db, struct pm_error *err)
 {
-    return translate(mdb_drop(txn->txn, db, 0), txn->kv, "empty a database", err);
+    return translate(IN_LMDB(txn->kv, mdb_drop(txn->txn, db, 0)), txn->kv, "empty a database", err);
 }
 
 int pm_kv_db_stat(struct pm_kv_txn *txn, pm_kv_db db, uint64_t *ret_entries, uint64_t *ret_bytes, struct pm_error *err)
 {
     MDB_stat st;
-    PM_TRY(translate(mdb_stat(txn->txn, db, &st), txn->kv, "read a database's size", err));
+    PM_TRY(translate(IN_LMDB(txn->kv, mdb_stat(txn->txn, db, &st)), txn->kv, "read a database's size", err));
     *ret_entries = st.ms_entries;
     *ret_bytes = (uint64_t)(st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) * st.ms_psize;
     return PM_OK;
@@ -444,37 +558,43 @@ static uint32_t checksum(MDB_val key, const void *value, size_t len)
     return pm_crc32c(pm_crc32c(0, key.mv_data, key.mv_size), value, len);
 }
 
-static int uncheck(const struct pm_kv *kv, MDB_val key, MDB_val *value, struct pm_error *err)
+/* What a look-up found, or `rc` of LMDB: the value without its checksum. */
+static int found(struct pm_kv *kv, int rc, bool checked, MDB_val key, MDB_val *value, struct pm_error *err)
 {
+    if (rc) return translate(rc, kv, "read", err);
     uint32_t crc = 0;
-    bool whole = value->mv_size >= sizeof crc;
-    if (whole) {
-        value->mv_size -= sizeof crc;
-        memcpy(&crc, (const char *)value->mv_data + value->mv_size, sizeof crc);
+    if (value->mv_size <= PM_KV_VALUE_MAX && !checked) return PM_OK;
+    if (value->mv_size <= PM_KV_VALUE_MAX && value->mv_size >= sizeof crc) {
+        size_t len = value->mv_size - sizeof crc;
+        inside = kv;
+        memcpy(&crc, (const char *)value->mv_data + len, sizeof crc);
+        bool same = crc == checksum(key, value->mv_data, len);
+        inside = NULL;
+        value->mv_size = len;
+        if (same) return PM_OK;
     }
-    if (whole && crc == checksum(key, value->mv_data, value->mv_size)) return PM_OK;
-    return pm_error_set(err, PM_ECORRUPT,
-                        "%s: a value does not match its checksum; make the index anew: provmat rebuild", kv->dir);
+    return say_way_out(kv, pm_error_set(err, PM_ECORRUPT, "%s: a value does not match its checksum", kv->dir), err);
+}
+
+static int get(struct pm_kv_txn *txn, pm_kv_db db, bool checked, struct pm_slice key, struct pm_slice *ret,
+               struct pm_error *err)
+{
+    MDB_val k = val(key), v;
+    int rc = IN_LMDB(txn->kv, mdb_get(txn->txn, db, &k, &v));
+    PM_TRY(found(txn->kv, rc, checked, k, &v, err));
+    *ret = slice(v);
+    return PM_OK;
 }
 
 int pm_kv_get_stored(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice *ret,
                      struct pm_error *err)
 {
-    MDB_val k = val(key), v;
-    int rc = mdb_get(txn->txn, db, &k, &v);
-    if (rc) return translate(rc, txn->kv, "read", err);
-    *ret = slice(v);
-    return PM_OK;
+    return get(txn, db, false, key, ret, err);
 }
 
 int pm_kv_get(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice *ret, struct pm_error *err)
 {
-    MDB_val k = val(key), v;
-    int rc = mdb_get(txn->txn, db, &k, &v);
-    if (rc) return translate(rc, txn->kv, "read", err);
-    if (txn->kv->checked[db]) PM_TRY(uncheck(txn->kv, k, &v, err));
-    *ret = slice(v);
-    return PM_OK;
+    return get(txn, db, txn->kv->checked[db], key, ret, err);
 }
 
 static int put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value, unsigned flags,
@@ -485,12 +605,13 @@ static int put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct p
     if (txn->kv->checked[db]) {
         uint32_t crc = checksum(k, value.ptr, value.len);
         v.mv_size += sizeof crc;
-        PM_TRY(translate(mdb_put(txn->txn, db, &k, &v, flags | MDB_RESERVE), txn->kv, "write", err));
+        int rc = IN_LMDB(txn->kv, mdb_put(txn->txn, db, &k, &v, flags | MDB_RESERVE));
+        PM_TRY(translate(rc, txn->kv, "write", err));
         if (value.len) memcpy(v.mv_data, value.ptr, value.len);
         memcpy((char *)v.mv_data + value.len, &crc, sizeof crc);
         return PM_OK;
     }
-    return translate(mdb_put(txn->txn, db, &k, &v, flags), txn->kv, "write", err);
+    return translate(IN_LMDB(txn->kv, mdb_put(txn->txn, db, &k, &v, flags)), txn->kv, "write", err);
 }
 
 int pm_kv_put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value, struct pm_error *err)
@@ -506,16 +627,18 @@ int pm_kv_append(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct
 int pm_kv_del(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_error *err)
 {
     MDB_val k = val(key);
-    int rc = mdb_del(txn->txn, db, &k, NULL);
+    int rc = IN_LMDB(txn->kv, mdb_del(txn->txn, db, &k, NULL));
     return rc == MDB_NOTFOUND ? PM_OK : translate(rc, txn->kv, "delete", err);
 }
 
 int pm_kv_cursor_open(struct pm_kv_txn *txn, pm_kv_db db, struct pm_kv_cursor **ret, struct pm_error *err)
 {
     MDB_cursor *cursor;
-    PM_TRY(translate(mdb_cursor_open(txn->txn, db, &cursor), txn->kv, "open a cursor", err));
+    PM_TRY(translate(IN_LMDB(txn->kv, mdb_cursor_open(txn->txn, db, &cursor)), txn->kv, "open a cursor", err));
     struct pm_kv_cursor *c = pm_malloc(sizeof *c);
     *c = (struct pm_kv_cursor){.cursor = cursor, .kv = txn->kv, .checked = txn->kv->checked[db]};
+    unsigned flags = 0;
+    c->integer = mdb_dbi_flags(txn->txn, db, &flags) == 0 && flags & MDB_INTEGERKEY;
     *ret = c;
     return PM_OK;
 }
@@ -531,18 +654,34 @@ static int cursor_get(struct pm_kv_cursor *c, MDB_cursor_op op, MDB_val k, struc
                       struct pm_slice *ret_value, struct pm_error *err)
 {
     MDB_val v;
-    int rc = mdb_cursor_get(c->cursor, &k, &v, op);
-    if (rc) return translate(rc, c->kv, "read", err);
-    if (c->checked) PM_TRY(uncheck(c->kv, k, &v, err));
+    int rc = IN_LMDB(c->kv, mdb_cursor_get(c->cursor, &k, &v, op));
+    PM_TRY(found(c->kv, rc, c->checked, k, &v, err));
     if (ret_key) *ret_key = slice(k);
     if (ret_value) *ret_value = slice(v);
     return PM_OK;
 }
 
+static bool key_below(const struct pm_kv_cursor *cursor, struct pm_slice a, struct pm_slice b)
+{
+    uint64_t x, y;
+    if (!cursor->integer || a.len != sizeof x || b.len != sizeof y) return pm_slice_cmp(a, b) < 0;
+    memcpy(&x, a.ptr, sizeof x);
+    memcpy(&y, b.ptr, sizeof y);
+    return x < y;
+}
+
+/* In a damaged tree a search may end at a smaller key: who seeks from key to key would never come to an end. */
 int pm_kv_seek(struct pm_kv_cursor *cursor, struct pm_slice key, struct pm_slice *ret_key, struct pm_slice *ret_value,
                struct pm_error *err)
 {
-    return cursor_get(cursor, key.ptr ? MDB_SET_RANGE : MDB_FIRST, val(key), ret_key, ret_value, err);
+    struct pm_slice found, value;
+    PM_TRY(cursor_get(cursor, key.ptr ? MDB_SET_RANGE : MDB_FIRST, val(key), &found, &value, err));
+    if (key.ptr && key_below(cursor, found, key))
+        return say_way_out(cursor->kv, pm_error_set(err, PM_ECORRUPT, "%s: keys are out of order", cursor->kv->dir),
+                           err);
+    if (ret_key) *ret_key = found;
+    if (ret_value) *ret_value = value;
+    return PM_OK;
 }
 
 int pm_kv_last(struct pm_kv_cursor *cursor, struct pm_slice *ret_key, struct pm_slice *ret_value, struct pm_error *err)
@@ -557,7 +696,7 @@ int pm_kv_next(struct pm_kv_cursor *cursor, struct pm_slice *ret_key, struct pm_
 
 int pm_kv_cursor_del(struct pm_kv_cursor *cursor, struct pm_error *err)
 {
-    return translate(mdb_cursor_del(cursor->cursor, 0), cursor->kv, "delete", err);
+    return translate(IN_LMDB(cursor->kv, mdb_cursor_del(cursor->cursor, 0)), cursor->kv, "delete", err);
 }
 
 /* The transaction held around it has seen to it that the map is as large as the environment's latest. */
@@ -565,7 +704,7 @@ int pm_kv_copy(struct pm_kv *kv, int fd, struct pm_error *err)
 {
     struct pm_kv_txn *txn;
     PM_TRY(pm_kv_begin_read(kv, &txn, err));
-    int rc = translate(mdb_env_copyfd2(kv->env, fd, MDB_CP_COMPACT), kv, "copy", err);
+    int rc = translate(IN_LMDB(kv, mdb_env_copyfd2(kv->env, fd, MDB_CP_COMPACT)), kv, "copy", err);
     pm_kv_abort(txn);
     return rc;
 }

@@ -11,8 +11,10 @@
 
 #include "common/base/error.h"
 #include "common/base/slice.h"
+#include "common/store/pages.h"
 
 #define PM_KV_KEY_MAX 511
+#define PM_KV_VALUE_MAX ((size_t)64 << 20) /* nothing is longer: a length above it is a damaged one */
 #define PM_KV_PAGE_VALUE 4080 /* the largest value that takes one overflow page of 4 KiB and nothing more */
 
 struct pm_kv;
@@ -52,6 +54,9 @@ void pm_kv_page_set_checked(struct pm_kv_txn *txn, struct pm_slice value);
 /* Opens a named database; without CREATE a missing one is PM_ENOTFOUND. In a read transaction only what exists. */
 int pm_kv_db_open(struct pm_kv_txn *txn, const char *name, int flags, pm_kv_db *ret,
                   struct pm_error *err) PM_MUST_CHECK;
+/* The same for one that was made together with others: that it is missing is PM_ECORRUPT. */
+int pm_kv_table_open(struct pm_kv_txn *txn, const char *name, int flags, pm_kv_db *ret,
+                     struct pm_error *err) PM_MUST_CHECK;
 int pm_kv_db_clear(struct pm_kv_txn *txn, pm_kv_db db, struct pm_error *err) PM_MUST_CHECK;
 int pm_kv_db_stat(struct pm_kv_txn *txn, pm_kv_db db, uint64_t *ret_entries, uint64_t *ret_bytes,
                   struct pm_error *err) PM_MUST_CHECK;
@@ -97,5 +102,18 @@ void pm_kv_trim(struct pm_kv *kv);
 void pm_kv_read_ahead(struct pm_kv *kv, bool on);
 /* Frees the slots of readers whose process is gone. */
 void pm_kv_check_readers(struct pm_kv *kv);
+
+/* Looks at the pages of the file (pages.h) as of now, while others may write; PM_ECORRUPT says what is wrong and what
+ * to do. Opening has looked at the two meta pages. LMDB believes what it reads: who writes asks first
+ * about the pages that it may be led by, because a damaged one leads it to write over others. `look` NULL: at all. */
+int pm_kv_check_pages(struct pm_kv *kv, const struct pm_pages_look *look, struct pm_error *err) PM_MUST_CHECK;
+/* A reader checks no pages first, and may meet a fault of memory or an assertion of LMDB on a damaged one. A handler of
+ * SIGSEGV, SIGBUS and SIGABRT asks here whether the fault (at `address`) is of an open environment: what to say then,
+ * else NULL. Only calls that a signal handler may make. */
+const char *pm_kv_damage(const void *address);
+/* `call` is called with the same text before LMDB aborts the program over what it has read. */
+void pm_kv_on_damage(void (*call)(const char *text));
+/* Sets *err to PM_ECORRUPT, "DIR: WHAT; what to do", for who found it above this door. */
+int pm_kv_corrupt(const struct pm_kv_txn *txn, struct pm_error *err, const char *fmt, ...) PM_PRINTF(3, 4);
 
 #endif

@@ -8,13 +8,32 @@
 int pm_tables_open(struct pm_tables *tables, struct pm_kv_txn *txn, bool create, struct pm_error *err)
 {
 #define X(member, name, flags) \
-    PM_TRY(pm_kv_db_open(txn, name, (flags) | (create ? PM_KV_DB_CREATE : 0), &tables->member, err));
+    PM_TRY(pm_kv_table_open(txn, name, (flags) | (create ? PM_KV_DB_CREATE : 0), &tables->member, err));
     PM_TABLES(X)
 #undef X
     return PM_OK;
 }
 
 /* ---- meta ---- */
+
+static int read_all(struct pm_kv_txn *txn, pm_kv_db db, struct pm_error *err)
+{
+    struct pm_kv_cursor *cursor;
+    PM_TRY(pm_kv_cursor_open(txn, db, &cursor, err));
+    int rc = pm_kv_seek(cursor, pm_slice(NULL, 0), NULL, NULL, err);
+    while (rc == PM_OK) rc = pm_kv_next(cursor, NULL, NULL, err);
+    pm_kv_cursor_close(cursor);
+    return rc == PM_ENOTFOUND ? PM_OK : rc;
+}
+
+int pm_tables_check(const struct pm_tables *tables, struct pm_kv_txn *txn, struct pm_error *err)
+{
+#define X(member, name, flags) \
+    if ((flags)&PM_KV_DB_CHECKED) PM_TRY(read_all(txn, tables->member, err));
+    PM_TABLES(X)
+#undef X
+    return PM_OK;
+}
 
 int pm_meta_check_format(struct pm_kv_txn *txn, const struct pm_tables *tables, const char *dir, struct pm_error *err)
 {
@@ -28,7 +47,7 @@ int pm_meta_check_format(struct pm_kv_txn *txn, const struct pm_tables *tables, 
     if (format == 0) return pm_error_set(err, PM_EINDEX, "%s: not a provmat index", dir);
     return pm_error_set(err, PM_EINDEX,
                         "%s: the index has format %u, this program reads format %u; use the program that made it, or "
-                        "delete the index and rebuild it: provmat rebuild --index %s",
+                        "make it anew: provmat rebuild --index %s --log URL",
                         dir, format, PM_INDEX_FORMAT, dir);
 }
 

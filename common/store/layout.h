@@ -32,6 +32,8 @@ struct pm_tables {
 #undef X
 };
 int pm_tables_open(struct pm_tables *tables, struct pm_kv_txn *txn, bool create, struct pm_error *err) PM_MUST_CHECK;
+/* Reads every value of every table that has its checksum from kv. */
+int pm_tables_check(const struct pm_tables *tables, struct pm_kv_txn *txn, struct pm_error *err) PM_MUST_CHECK;
 
 /* ---- meta ---- */
 #define PM_META_FORMAT "format" /* uint32_t */

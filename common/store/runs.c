@@ -94,8 +94,8 @@ int pm_runs_load(struct pm_runs *runs, enum pm_run_kind kind, struct pm_kv_txn *
     memset(runs, 0, sizeof *runs);
     runs->kind = kind;
     int flags = create ? PM_KV_DB_CREATE : 0;
-    PM_TRY(pm_kv_db_open(txn, "runs", flags | PM_KV_DB_CHECKED, &runs->directory, err));
-    PM_TRY(pm_kv_db_open(txn, pm_run_shapes[kind].database, flags, &runs->pages, err));
+    PM_TRY(pm_kv_table_open(txn, "runs", flags | PM_KV_DB_CHECKED, &runs->directory, err));
+    PM_TRY(pm_kv_table_open(txn, pm_run_shapes[kind].database, flags, &runs->pages, err));
     struct pm_kv_cursor *cursor;
     PM_TRY(pm_kv_cursor_open(txn, runs->directory, &cursor, err));
     uint8_t start[5];
@@ -215,10 +215,12 @@ struct run_reader {
                       else NULL */
 };
 
-static bool page_holds(size_t size, struct pm_slice value)
+/* The key of a page is its run and its last entry. */
+static bool page_holds(size_t size, struct pm_slice key, struct pm_slice value)
 {
     uint32_t crc;
     if (value.len <= sizeof crc || (value.len - sizeof crc) % size) return false;
+    if (memcmp(key.ptr + 4, value.ptr + value.len - sizeof crc - size, size) != 0) return false;
     memcpy(&crc, value.ptr + value.len - sizeof crc, sizeof crc);
     return crc == pm_crc32c(0, value.ptr, value.len - sizeof crc);
 }
@@ -229,7 +231,7 @@ static int page_take(struct run_reader *r, size_t size, struct pm_slice key, str
     r->p = r->end = NULL;
     if (key.len != 4 + size || pm_be32_get((const uint8_t *)key.ptr) != r->id) return PM_OK;
     if (!r->remembers || !pm_kv_page_checked(r->remembers, value)) {
-        if (!page_holds(size, value))
+        if (!page_holds(size, key, value))
             return pm_error_set(err, PM_ECORRUPT, "a page of run %u does not match its checksum", r->id);
         if (r->remembers) pm_kv_page_set_checked(r->remembers, value);
     }
