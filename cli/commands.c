@@ -46,6 +46,10 @@ const struct pm_option pm_options_fresh[] = {
 
 #define STATUSES "pending|running|succeeded|partial|failed|cancelled"
 
+#define STORE_RULES                                                                                          \
+    "Nothing is written. Symbolic links are not followed; view folders (vN/views) are passed over. Control " \
+    "characters, and bytes that are not UTF-8, are shown as \\xNN."
+
 /* What the commands about paths share. */
 #define TEMPLATES                                                                                                      \
     "In a template, {name} is the value of a variable, {name[:n]} its first n characters, {hash(name)[:n]} the first " \
@@ -69,6 +73,7 @@ const struct pm_command_group pm_command_groups[] = {
     {"outbox", "events that wait for the log"},
     {"query", "ask the index"},
     {"quarantine", "records that could not be applied"},
+    {"store", "what lies in a store of results"},
     {"path", "the paths of results, forwards and backwards"},
     {"id", "the ids that parameters, tasks, bundles and files have"},
     {0},
@@ -371,6 +376,87 @@ const struct pm_command pm_commands[] = {
         .examples = {{"the default log", "provmat log info"},
                      {"warnings alone", "provmat log info --format json | jq -r '.warnings[]'"}},
         .run = pm_cmd_log_info,
+    },
+    {
+        .name = "store list",
+        .summary = "the results in a store",
+        .operands = "ROOT",
+        .operands_min = 1,
+        .operands_max = 1,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Walks the directory ROOT and prints a row a result, whatever generation of code wrote it: its path, its "
+            "identity as metadata.json and result.json tell it, the layout that its path follows, and whether it is "
+            "whole, failed (the stored result is an error), half-written or broken, with the reason.\n\n" STORE_RULES,
+        .options = {{"kind", 0, PM_OPTION_CHOICE, false, "KIND", "sim|agg", "results of this kind"},
+                    {"schema", 0, PM_OPTION_TEXT, false, "SCHEMA", NULL, "results of this schema or layout"},
+                    {"state", 0, PM_OPTION_CHOICE, false, "STATE", "whole|failed|half-written|broken",
+                     "results in this state"},
+                    SCHEMA_FILE},
+        .examples = {{"the first twenty simulations", "provmat store list ./store --kind sim --limit 20"},
+                     {"what was never finished", "provmat store list ./store --state half-written"}},
+        .run = pm_cmd_store_list,
+    },
+    {
+        .name = "store show",
+        .summary = "one result in a store",
+        .operands = "ROOT RESULT",
+        .operands_min = 2,
+        .operands_max = 2,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Prints one result by its path: a summary, its two JSON files (--as json), or its outputs with sizes and "
+            "checksums (--as artifacts, which reads the files and compares). What is wrong with it is told on stderr.",
+        .options = {{"as", 0, PM_OPTION_CHOICE, false, "FORM", "summary|json|artifacts",
+                     "what to show: summary (default), json or artifacts"},
+                    SCHEMA_FILE},
+        .examples =
+            {{"its outputs, checked",
+              "provmat store show ./store token/v1/sims/4f446dbc7bd0/3e/84/params_f5ce358a/seed_7 --as artifacts"}},
+        .run = pm_cmd_store_show,
+    },
+    {
+        .name = "store stats",
+        .summary = "a store in numbers",
+        .operands = "ROOT",
+        .operands_min = 1,
+        .operands_max = 1,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Prints a row a schema, version and kind: how many results, in which state, how many files, bytes "
+            "and artifacts, from when to when. Results that lie under no schema go by their first "
+            "directory.\n\n" STORE_RULES,
+        .options = {SCHEMA_FILE},
+        .examples = {{"a store", "provmat store stats ./store"}},
+        .run = pm_cmd_store_stats,
+    },
+    {
+        .name = "store scan",
+        .summary = "what is wrong in a store",
+        .operands = "ROOT",
+        .operands_min = 1,
+        .operands_max = 1,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Reads every result, its artifacts too, and prints a row a finding; the exit status is 1 when there is "
+            "any. `store check` does the same and compares with the index.\n\nThe codes:\n\n"
+            "  half_written       a file of the result was never written\n"
+            "  unreadable         a file or directory cannot be read\n"
+            "  malformed          metadata.json or result.json is not what it should be\n"
+            "  contradiction      the two files, or parameters and their id, disagree\n"
+            "  artifact_missing   result.json names an output that has no file\n"
+            "  artifact_size      a file has another size than result.json says\n"
+            "  artifact_checksum  a file has other bytes than result.json says\n"
+            "  path_mismatch      the path follows from the identity under no layout\n"
+            "  foreign            a file or directory that belongs to no result\n"
+            "  symlink            a symbolic link; it was not followed\n"
+            "  bad_name           control characters, or bytes that are not UTF-8\n"
+            "  too_deep           more than 32 directories within each other\n\n" STORE_RULES,
+        .options = {{"sizes-only", 0, PM_OPTION_FLAG, false, NULL, NULL,
+                     "compare the sizes of artifacts, do not read them"},
+                    SCHEMA_FILE},
+        .examples = {{"everything that is wrong", "provmat store scan ./store"}},
+        .run = pm_cmd_store_scan,
     },
     {
         .name = "path schemas",

@@ -1,0 +1,418 @@
+/* walk.c: the directories of a store (store.h). Each thread goes down by itself, depth first; when another one is idle
+ * it leaves it a directory's path instead of going down. Directories are opened by openat without following links, from
+ * ROOT on, so that nothing that changes meanwhile leads out of it. */
+#define _GNU_SOURCE /* memrchr */
+#include "provstore/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/number.h"
+
+#define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define PROGRESS_EVERY 512
+
+const struct pm_finding_code pm_finding_codes[] = {
+    {"half_written", "a file of the result was never written"},
+    {"unreadable", "a file or directory cannot be read"},
+    {"malformed", "metadata.json or result.json is not what it should be"},
+    {"contradiction", "metadata.json and result.json, or parameters and their id, do not agree"},
+    {"artifact_missing", "result.json names an output that has no file"},
+    {"artifact_size", "a file has another size than result.json says"},
+    {"artifact_checksum", "a file has other bytes than result.json says"},
+    {"path_mismatch", "the path does not follow from the identity under any layout"},
+    {"foreign", "a file or directory that belongs to no result"},
+    {"symlink", "a symbolic link; it was not followed"},
+    {"bad_name", "a name with control characters or bytes that are not UTF-8"},
+    {"too_deep", "directories within directories, past the limit"},
+    {0},
+};
+
+const char *pm_stored_state_name(enum pm_stored_state state)
+{
+    static const char *const names[] = {"whole", "failed", "half-written", "broken"};
+    return names[state];
+}
+
+/* ---- telling ---- */
+
+bool pm_put_text(struct pm_buf *out, struct pm_slice text)
+{
+    bool changed = false;
+    while (text.len) {
+        size_t good = 0, valid = pm_utf8_valid_prefix(text);
+        while (good < valid && (unsigned char)text.ptr[good] >= ' ' && text.ptr[good] != 0x7f) good++;
+        pm_buf_bytes(out, text.ptr, good);
+        text = pm_slice(text.ptr + good, text.len - good);
+        if (!text.len) break;
+        pm_buf_printf(out, "\\x%02x", (unsigned char)*text.ptr);
+        text = pm_slice(text.ptr + 1, text.len - 1);
+        changed = true;
+    }
+    return changed;
+}
+
+static void keep_error(struct pm_walk *walk, int rc)
+{
+    if (rc == PM_OK || walk->stopped) return;
+    walk->rc = rc;
+    __atomic_store_n(&walk->stopped, true, __ATOMIC_RELAXED);
+    pthread_cond_broadcast(&walk->changed);
+}
+
+static struct pm_slice printable(struct pm_walker *walker, struct pm_slice text)
+{
+    struct pm_buf out = {0};
+    pm_put_text(&out, text);
+    struct pm_slice kept = pm_arena_copy(&walker->arena, pm_buf_slice(&out));
+    pm_buf_release(&out);
+    return kept;
+}
+
+void pm_walk_finding(struct pm_walker *walker, const char *code, struct pm_slice path, struct pm_slice what,
+                     struct pm_slice found, struct pm_slice expected, const char *fmt, ...)
+{
+    struct pm_walk *walk = walker->walk;
+    struct pm_buf detail = {0};
+    char text[PM_ERROR_TEXT_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    pm_put_text(&detail, pm_slice_cstr(text));
+    struct pm_finding finding = {.code = code,
+                                 .path = printable(walker, path),
+                                 .what = printable(walker, what),
+                                 .found = found.ptr ? printable(walker, found) : found,
+                                 .expected = expected.ptr ? printable(walker, expected) : expected,
+                                 .detail = pm_buf_slice(&detail)};
+    pthread_mutex_lock(&walk->lock);
+    walk->counts.findings++;
+    if (walk->options->finding && !walk->stopped)
+        keep_error(walk, walk->options->finding(walk->options->arg, &finding, walk->err));
+    pthread_mutex_unlock(&walk->lock);
+    pm_buf_release(&detail);
+}
+
+void pm_walk_result(struct pm_walker *walker, const struct pm_stored *stored)
+{
+    struct pm_walk *walk = walker->walk;
+    pthread_mutex_lock(&walk->lock);
+    walk->counts.results++;
+    if (walk->options->result && !walk->stopped)
+        keep_error(walk, walk->options->result(walk->options->arg, stored, walk->err));
+    if (walk->options->progress && walk->counts.results % PROGRESS_EVERY == 0)
+        walk->options->progress(walk->options->arg, &walk->counts);
+    pthread_mutex_unlock(&walk->lock);
+}
+
+struct pm_slice pm_walk_child(struct pm_walker *walker, struct pm_slice name)
+{
+    struct pm_slice dir = pm_buf_slice(&walker->path);
+    char *path = pm_arena_alloc(&walker->arena, dir.len + 1 + name.len);
+    if (!dir.len) return pm_arena_copy(&walker->arena, name);
+    memcpy(path, dir.ptr, dir.len);
+    path[dir.len] = '/';
+    memcpy(path + dir.len + 1, name.ptr, name.len);
+    return pm_slice(path, dir.len + 1 + name.len);
+}
+
+static void tell_unreadable(struct pm_walker *walker, struct pm_slice path, int number)
+{
+    pm_walk_finding(walker, "unreadable", path, (struct pm_slice){NULL, 0}, (struct pm_slice){NULL, 0},
+                    (struct pm_slice){NULL, 0}, "%s", pm_error_system(number));
+}
+
+static void tell(struct pm_walker *walker, const char *code, struct pm_slice path, const char *detail)
+{
+    struct pm_slice none = {NULL, 0};
+    pm_walk_finding(walker, code, path, none, none, none, "%s", detail);
+}
+
+/* ---- directories ---- */
+
+static struct pm_slice last_name(struct pm_slice path)
+{
+    const char *slash = path.len ? memrchr(path.ptr, '/', path.len) : NULL;
+    return slash ? pm_slice(slash + 1, path.len - (size_t)(slash + 1 - path.ptr)) : path;
+}
+
+/* "views" right below a version: what other programs derive from results. */
+static bool is_view_folder(struct pm_slice path)
+{
+    struct pm_slice name = last_name(path), above;
+    if (!pm_slice_is(name, "views") || path.len == name.len) return false;
+    above = last_name(pm_slice(path.ptr, path.len - name.len - 1));
+    uint64_t version;
+    return above.len > 1 && *above.ptr == 'v' && pm_u64_parse(pm_slice(above.ptr + 1, above.len - 1), &version);
+}
+
+static bool leave_to_another(struct pm_walker *walker, struct pm_slice path)
+{
+    struct pm_walk *walk = walker->walk;
+    bool left = false;
+    pthread_mutex_lock(&walk->lock);
+    if (walk->idle > walk->n_waiting && walk->n_waiting < PM_STORE_WAITING_MAX) {
+        char *copy = pm_malloc(path.len + 1);
+        memcpy(copy, path.ptr, path.len);
+        copy[path.len] = 0;
+        walk->waiting[walk->n_waiting++] = copy;
+        pthread_cond_signal(&walk->changed);
+        left = true;
+    }
+    pthread_mutex_unlock(&walk->lock);
+    return left;
+}
+
+static bool is_there(int fd, const char *name)
+{
+    struct stat st;
+    return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool stopped(const struct pm_walk *walk)
+{
+    return __atomic_load_n(&walk->stopped, __ATOMIC_RELAXED) || (walk->options->stop && *walk->options->stop);
+}
+
+static void enter(struct pm_walker *walker, int fd, unsigned depth);
+
+static void go_down(struct pm_walker *walker, int parent, const char *name, unsigned depth)
+{
+    size_t before = walker->path.len;
+    if (before) pm_buf_byte(&walker->path, '/');
+    pm_buf_cstr(&walker->path, name);
+    struct pm_slice path = pm_buf_slice(&walker->path);
+    if (is_view_folder(path)) {
+        pthread_mutex_lock(&walker->walk->lock);
+        walker->walk->counts.views++;
+        pthread_mutex_unlock(&walker->walk->lock);
+    } else if (depth == PM_STORE_DEPTH_MAX) {
+        tell(walker, "too_deep", path, "32 directories within each other are the limit");
+    } else if (!leave_to_another(walker, path)) {
+        int fd = openat(parent, name, OPEN_DIRECTORY);
+        if (fd >= 0) enter(walker, fd, depth + 1);
+        else if (errno != ENOENT) tell_unreadable(walker, path, errno);
+    }
+    walker->path.len = before;
+}
+
+static bool is_bad_name(struct pm_slice name)
+{
+    struct pm_buf text = {0};
+    bool bad = pm_put_text(&text, name);
+    pm_buf_release(&text);
+    return bad;
+}
+
+static bool starts(const char *name, const char *with) { return !strncmp(name, with, strlen(with)); }
+
+struct listing { /* what a directory without metadata.json and result.json turned out to hold */
+    uint64_t entries;
+    bool artifacts;
+};
+
+static void look_at(struct pm_walker *walker, int fd, const struct dirent *entry, unsigned depth,
+                    struct listing *listing)
+{
+    struct pm_slice name = pm_slice_cstr(entry->d_name);
+    unsigned char type = entry->d_type;
+    struct stat st;
+    pm_arena_reset(&walker->arena);
+    listing->entries++;
+    if (type == DT_UNKNOWN && fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        type = S_ISDIR(st.st_mode) ? DT_DIR : S_ISLNK(st.st_mode) ? DT_LNK : DT_REG;
+    if (is_bad_name(name))
+        tell(walker, "bad_name", pm_walk_child(walker, name), "control characters or bytes that are not UTF-8");
+    if (type == DT_DIR) {
+        go_down(walker, fd, entry->d_name, depth);
+    } else if (type == DT_LNK) {
+        tell(walker, "symlink", pm_walk_child(walker, name), "not followed");
+    } else if (starts(entry->d_name, "artifact_")) {
+        listing->artifacts = true;
+    } else {
+        tell(walker, "foreign", pm_walk_child(walker, name), "a file that belongs to no result");
+    }
+}
+
+/* Artifacts alone, or an empty directory where a result should be: its writer ended early. */
+static void tell_half_written(struct pm_walker *walker, const struct listing *listing)
+{
+    struct pm_slice path = pm_buf_slice(&walker->path), name = last_name(path);
+    bool empty = listing->entries == 0 &&
+                 (pm_slice_starts(name, PM_SLICE("seed_")) || pm_slice_starts(name, PM_SLICE("agg_")));
+    if (!listing->artifacts && !empty) return;
+    pm_arena_reset(&walker->arena);
+    struct pm_stored stored = {.path = path,
+                               .state = PM_STORED_HALF,
+                               .reason = empty ? PM_SLICE("the directory is empty")
+                                               : PM_SLICE("metadata.json and result.json are missing"),
+                               .n_sim_returns = -1};
+    tell(walker, "half_written", path, stored.reason.ptr);
+    pm_walk_result(walker, &stored);
+}
+
+/* The directory at walker->path; takes `fd` over. */
+static void enter(struct pm_walker *walker, int fd, unsigned depth)
+{
+    struct listing listing = {0};
+    __atomic_add_fetch(&walker->walk->counts.directories, 1, __ATOMIC_RELAXED);
+    if (is_there(fd, "metadata.json") || is_there(fd, "result.json")) {
+        pm_arena_reset(&walker->arena);
+        pm_read_result(walker, fd);
+        close(fd);
+        return;
+    }
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        tell_unreadable(walker, pm_buf_slice(&walker->path), errno);
+        close(fd);
+        return;
+    }
+    for (struct dirent *entry; !stopped(walker->walk) && (errno = 0, entry = readdir(dir));) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            look_at(walker, fd, entry, depth, &listing);
+    }
+    if (errno && !stopped(walker->walk)) tell_unreadable(walker, pm_buf_slice(&walker->path), errno);
+    closedir(dir);
+    if (!stopped(walker->walk)) tell_half_written(walker, &listing);
+}
+
+/* Opens ROOT/path name by name. -1 with errno. */
+static int open_below(int root, const char *path, unsigned *ret_depth)
+{
+    int fd = dup(root);
+    *ret_depth = 0;
+    for (const char *at = path; fd >= 0 && *at; ++*ret_depth) {
+        size_t len = strcspn(at, "/");
+        char name[256];
+        int next = -1;
+        errno = ENAMETOOLONG;
+        if (len > 0 && len < sizeof name && strncmp(at, "..", len) != 0) {
+            memcpy(name, at, len);
+            name[len] = 0;
+            next = openat(fd, name, OPEN_DIRECTORY);
+        } else if (len < sizeof name) {
+            errno = ENOENT; /* an empty name, "." or "..": no path of a result */
+        }
+        int number = errno;
+        close(fd);
+        errno = number;
+        fd = next;
+        at += len + (at[len] == '/');
+    }
+    return fd;
+}
+
+/* ---- threads ---- */
+
+/* The next directory that was left; NULL at the end. */
+static char *take(struct pm_walk *walk)
+{
+    char *path = NULL;
+    pthread_mutex_lock(&walk->lock);
+    walk->idle++;
+    while (!walk->n_waiting && walk->idle < walk->threads && !stopped(walk))
+        pthread_cond_wait(&walk->changed, &walk->lock);
+    if (walk->n_waiting && !stopped(walk)) {
+        path = walk->waiting[--walk->n_waiting];
+        walk->idle--;
+    } else {
+        pthread_cond_broadcast(&walk->changed); /* all are idle: the others end too */
+    }
+    pthread_mutex_unlock(&walk->lock);
+    return path;
+}
+
+static void *run(void *arg)
+{
+    struct pm_walker walker = {.walk = arg};
+    for (char *path; (path = take(walker.walk)) != NULL; free(path)) {
+        unsigned depth;
+        int fd = open_below(walker.walk->root_fd, path, &depth);
+        pm_buf_clear(&walker.path);
+        pm_buf_cstr(&walker.path, path);
+        if (fd >= 0) enter(&walker, fd, depth);
+        else if (errno != ENOENT) tell_unreadable(&walker, pm_buf_slice(&walker.path), errno);
+    }
+    pm_buf_release(&walker.path);
+    pm_arena_release(&walker.arena);
+    return NULL;
+}
+
+/* One result alone: its directory, or the file of a cache in its directory. */
+static int run_only(struct pm_walk *walk, const char *only, struct pm_error *err)
+{
+    struct pm_walker walker = {.walk = walk};
+    unsigned depth;
+    struct pm_slice path = pm_slice_cstr(only);
+    int fd = open_below(walk->root_fd, only, &depth);
+    if (fd < 0 && errno == ENOTDIR && memchr(only, '/', path.len)) {
+        walker.only_name = last_name(path);
+        path.len -= walker.only_name.len + 1;
+        char *parent = strndup(path.ptr, path.len);
+        fd = parent ? open_below(walk->root_fd, parent, &depth) : -1;
+        free(parent);
+    }
+    if (fd < 0)
+        return pm_error_set(err, PM_ENOTFOUND, "no result \"%s\" in \"%s\": %s", only, walk->options->root,
+                            pm_error_system(errno));
+    pm_buf_slice_add(&walker.path, path);
+    if (is_there(fd, "metadata.json") || is_there(fd, "result.json")) pm_read_result(&walker, fd);
+    close(fd);
+    pm_buf_release(&walker.path);
+    pm_arena_release(&walker.arena);
+    if (walk->counts.results || walk->rc != PM_OK) return walk->rc;
+    return pm_error_set(err, PM_ENOTFOUND,
+                        "\"%s\" in \"%s\" is no result: it has neither metadata.json nor result.json", only,
+                        walk->options->root);
+}
+
+static void run_all(struct pm_walk *walk)
+{
+    pthread_t threads[PM_STORE_THREADS_MAX];
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned wanted = walk->options->threads ? walk->options->threads : (unsigned)(processors > 0 ? processors : 1);
+    if (wanted > PM_STORE_THREADS_MAX) wanted = PM_STORE_THREADS_MAX;
+    walk->waiting[walk->n_waiting++] = pm_strdup("");
+    walk->threads = wanted;
+    unsigned started = 0;
+    for (unsigned i = 1; i < wanted; i++) { /* one that cannot start counts as idle for ever */
+        if (pthread_create(&threads[started], NULL, run, walk) == 0) {
+            started++;
+            continue;
+        }
+        pthread_mutex_lock(&walk->lock);
+        walk->threads--;
+        pthread_mutex_unlock(&walk->lock);
+    }
+    run(walk);
+    for (unsigned i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    while (walk->n_waiting) free(walk->waiting[--walk->n_waiting]);
+}
+
+int pm_store_walk(const struct pm_store_walk *options, struct pm_store_counts *ret_counts, struct pm_error *err)
+{
+    struct pm_walk walk = {.options = options, .err = err, .rc = PM_OK};
+    walk.root_fd = open(options->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (walk.root_fd < 0)
+        return pm_error_set(err, PM_EUSAGE, "could not open the store \"%s\": %s", options->root,
+                            pm_error_system(errno));
+    pthread_mutex_init(&walk.lock, NULL);
+    pthread_cond_init(&walk.changed, NULL);
+    int rc = PM_OK;
+    if (options->only) rc = run_only(&walk, options->only, err);
+    else run_all(&walk);
+    pthread_cond_destroy(&walk.changed);
+    pthread_mutex_destroy(&walk.lock);
+    close(walk.root_fd);
+    if (rc == PM_OK) rc = walk.rc;
+    if (rc == PM_OK && ret_counts) *ret_counts = walk.counts;
+    return rc;
+}

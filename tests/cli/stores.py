@@ -1,0 +1,33 @@
+"""Real stores of every generation, unpacked into a scratch directory."""
+
+import gzip
+import json
+import tarfile
+
+from conftest import ROOT
+
+DATA = ROOT / "tests/data"
+GENERATIONS = sorted(path.name.removesuffix(".tar.gz") for path in (DATA / "generations").glob("*.tar.gz"))
+
+
+def unpack(archive, into):
+    with tarfile.open(archive) as tar:
+        tar.extractall(into, filter="data")
+    return into / "store"
+
+
+def small(into):
+    return unpack(DATA / "small/store.tar.gz", into)
+
+
+def generation(name, into):
+    truth = json.loads(gzip.decompress((DATA / f"generations/{name}.truth.json.gz").read_bytes()))
+    return unpack(DATA / f"generations/{name}.tar.gz", into), truth["results"]
+
+
+def expected():
+    return json.loads(gzip.decompress((DATA / "small/expected.json.gz").read_bytes()))
+
+
+def events():
+    return gzip.decompress((DATA / "small/events.ndjson.gz").read_bytes()).decode().splitlines()
