@@ -178,7 +178,6 @@ bool pm_config_print(const struct pm_cli *cli);
 void pm_help_program(FILE *out);
 void pm_help_group(FILE *out, const struct pm_command_group *group);
 void pm_help_command(FILE *out, const struct pm_command *command);
-void pm_help_synopsis(FILE *out, const struct pm_command *command); /* one line: "provmat emit [--dry-run] [FILE...]" */
 /* man.c: the mdoc page of a command, or of the program when NULL */
 void pm_help_man(FILE *out, const struct pm_command *command);
 

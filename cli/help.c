@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "common/base/buf.h"
+#include "common/base/check.h"
 
 #define WIDTH_MAX 100
 #define WIDTH_MIN 60
@@ -118,33 +120,29 @@ void pm_help_group(FILE *out, const struct pm_command_group *group)
     fprintf(out, "\n`provmat help %s COMMAND` shows a command's flags and examples.\n", group->name);
 }
 
-void pm_help_synopsis(FILE *out, const struct pm_command *command)
+/* One line: "provmat emit [--dry-run] [FILE...]". */
+static void synopsis_of(struct pm_buf *out, const struct pm_command *command)
 {
-    fprintf(out, "provmat %s", command->name);
+    pm_buf_printf(out, "provmat %s", command->name);
     for (const struct pm_option *o = command->options; o->name; o++)
-        fprintf(out, " [--%s%s%s]%s", o->name, o->value ? " " : "", o->value ? o->value : "", o->repeat ? "..." : "");
-    if (command->takes & PM_TAKES_ROWS) fputs(" [--columns A,B,...] [--limit N] [--sort KEY[:desc]]", out);
-    if (command->takes & PM_TAKES_FRESH) fputs(" [--at-least PARTITION:OFFSET]... [--max-lag EVENTS]", out);
-    if (command->operands) fprintf(out, " %s", command->operands);
+        pm_buf_printf(out, " [--%s%s%s]%s", o->name, o->value ? " " : "", o->value ? o->value : "",
+                      o->repeat ? "..." : "");
+    if (command->takes & PM_TAKES_ROWS) pm_buf_cstr(out, " [--columns A,B,...] [--limit N] [--sort KEY[:desc]]");
+    if (command->takes & PM_TAKES_FRESH) pm_buf_cstr(out, " [--at-least PARTITION:OFFSET]... [--max-lag EVENTS]");
+    if (command->operands) pm_buf_printf(out, " %s", command->operands);
 }
 
 void pm_help_command(FILE *out, const struct pm_command *command)
 {
-    char *synopsis = NULL;
-    size_t len = 0;
-    FILE *text = open_memstream(&synopsis, &len);
-    if (text) {
-        pm_help_synopsis(text, command);
-        fclose(text);
-    }
+    PM_CLEANUP(pm_buf_release) struct pm_buf synopsis = {0};
+    synopsis_of(&synopsis, command);
     wrap(out, command->summary, strlen(command->summary), 2, fprintf(out, "provmat %s:", command->name));
     fputc('\n', out);
-    for (size_t i = 0, depth = 0; i < len; i++) { /* a flag stays together with its value */
-        depth += (synopsis[i] == '[') - (synopsis[i] == ']');
-        if (synopsis[i] == ' ' && depth > 0) synopsis[i] = TIED;
+    for (size_t i = 0, depth = 0; i < synopsis.len; i++) { /* a flag stays together with its value */
+        depth += (synopsis.ptr[i] == '[') - (synopsis.ptr[i] == ']');
+        if (synopsis.ptr[i] == ' ' && depth > 0) synopsis.ptr[i] = TIED;
     }
-    if (synopsis) wrap(out, synopsis, len, 6, 2);
-    free(synopsis);
+    wrap(out, synopsis.ptr, synopsis.len, 6, 2);
     fputc('\n', out);
     paragraphs(out, command->description);
     fputs("\nExamples\n", out);

@@ -29,19 +29,41 @@ void pm_progress_clear(void)
     funlockfile(stderr);
 }
 
+static void write_line(const char *line, size_t len)
+{
+    flockfile(stderr);
+    clear();
+    fwrite(line, 1, len, stderr);
+    funlockfile(stderr);
+}
+
+/* That memory is out must be said without any. What could be a control character is not shown. */
+static void say_in_little_room(const char *before, const char *fmt, va_list args)
+{
+    char line[PM_ERROR_TEXT_MAX + 32];
+    size_t n = (size_t)snprintf(line, sizeof line, "%s", before);
+    vsnprintf(line + n, sizeof line - n, fmt, args);
+    for (n = 0; line[n]; n++)
+        if (line[n] != '\n' && line[n] != '\t' && (line[n] < ' ' || line[n] > '~')) line[n] = '?';
+    line[n++] = '\n'; /* in place of the zero */
+    write_line(line, n);
+}
+
 static void say(const char *before, const char *fmt, va_list args)
 {
     PM_CLEANUP(pm_buf_release) struct pm_buf line = {0};
     char *text = NULL;
-    PM_CHECK(vasprintf(&text, fmt, args) >= 0);
+    va_list again;
+    va_copy(again, args);
+    int n = vasprintf(&text, fmt, args);
+    if (n < 0) say_in_little_room(before, fmt, again);
+    va_end(again);
+    if (n < 0) return;
     pm_buf_cstr(&line, before);
     pm_visible_add(&line, pm_slice_cstr(text), "\n\t"); /* what is quoted comes from anyone who can write to the log */
     pm_buf_byte(&line, '\n');
     free(text);
-    flockfile(stderr);
-    clear();
-    fwrite(line.ptr, 1, line.len, stderr);
-    funlockfile(stderr);
+    write_line(line.ptr, line.len);
 }
 
 void pm_cli_line(const char *fmt, ...)

@@ -14,10 +14,11 @@ test-faults:
 faults-suite: $(B)/provmat $(TEST_TOOLS)
 	$(Q)tools/test --build $(B) --no-unit --seconds $(if $(PROVMAT_KILLS),3600,540) -- $(or $(PYTEST),tests/faults)
 
-# What takes too long for every day: many more seeds of the simulation, many more flipped bits, many more kills.
-test-long: $(B)/unit
+# What takes too long for every day: many more seeds of the simulation, many more flipped bits, every failed allocation, many more kills.
+test-long: $(B)/unit $(B)/provmat
 	$(Q)PROVMAT_SEEDS=$(or $(SEEDS),10000) $(B)/unit -j2 --filter 'simulation/*'
 	$(Q)PROVMAT_FLIPS=$(or $(FLIPS),10000) $(B)/unit -j2 --filter 'damage/*'
+	$(Q)PROVMAT_ALLOCATIONS=all tools/test --build $(B) --no-unit --seconds 7200 -- tests/cli/test_no_memory.py
 	$(Q)PROVMAT_KILLS=$(or $(KILLS),2000) PROVMAT_BROKER_KILLS=$(or $(BROKER_KILLS),100) $(MAKE) test-faults
 
 # A planted bug must be caught before the silence of the suite counts (tests/canary).
@@ -100,7 +101,7 @@ make demo             the story of examples/week on the embedded log: who comput
 make demo-kafka       the same through a real broker
 make test             every test, on a real broker; RDKAFKA=latest: with the newest librdkafka; PYTEST=...: arguments for pytest
 make test-faults      the program killed at every planned fault and 200 times at random, and with it the broker
-make test-long        10,000 seeds of the simulation, 20,000 flipped bits, 2,000 kills, 100 of the broker; SEEDS=N FLIPS=N KILLS=N BROKER_KILLS=N
+make test-long        10,000 seeds of the simulation, 20,000 flipped bits, failed allocations, 2,000 kills, 100 of the broker; SEEDS=N FLIPS=N KILLS=N ...
 make asan             the tests under AddressSanitizer and UBSan, after planted bugs were caught; asan-unit: the unit tests alone
 make tsan valgrind    the unit tests under ThreadSanitizer (and the program where its threads meet) and under valgrind; planted bugs first
 make fuzz             every decoder against bytes that nobody meant, TIME=60 seconds in all, ONLY=record; fuzz-minimise: new corpora

@@ -74,16 +74,17 @@ static int table_begin(struct pm_printing *output, struct pm_error *err)
 
 static void begin_block(struct pm_printing *output, struct table *table)
 {
-    table->scols = scols_new_table();
-    PM_CHECK(table->scols); /* libsmartcols fails only without memory */
+    table->scols = scols_new_table(); /* libsmartcols fails only without memory */
+    if (!table->scols) pm_memory_out("a table");
     scols_table_set_stream(table->scols, output->out);
-    scols_table_set_column_separator(table->scols, "  ");
+    if (scols_table_set_column_separator(table->scols, "  ") != 0) pm_memory_out("a table");
     scols_table_enable_noheadings(table->scols, table->headed);
     scols_table_set_termforce(table->scols, output->terminal ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
     if (output->terminal) scols_table_set_termwidth(table->scols, output->width);
     for (size_t i = 0; i < output->n_columns; i++) {
         int flags = is_number(output->columns[i]) ? SCOLS_FL_RIGHT : 0;
-        PM_CHECK(scols_table_new_column(table->scols, output->columns[i]->name, 0, flags));
+        if (!scols_table_new_column(table->scols, output->columns[i]->name, 0, flags))
+            pm_memory_out("a column of a table");
         table->widths[i] = strlen(output->columns[i]->name);
     }
     table->headed = true;
@@ -123,7 +124,10 @@ static int end_block(struct pm_printing *output, struct table *table, struct pm_
 {
     if (!table->scols) return PM_OK;
     if (output->terminal) choose_cuts(output, table);
+    errno = 0;
     int rc = scols_print_table(table->scols);
+    if (errno == ENOMEM)
+        pm_memory_out("the text of a table"); /* rc may be 0: a cell that it had no memory for is empty */
     scols_unref_table(table->scols);
     table->scols = NULL;
     if (rc == 0 || ferror(output->out))
@@ -175,13 +179,13 @@ static int table_row(struct pm_printing *output, const struct pm_value *values, 
     }
     if (!table->scols) begin_block(output, table);
     struct libscols_line *line = scols_table_new_line(table->scols, NULL);
-    PM_CHECK(line);
+    if (!line) pm_memory_out("a line of a table");
     for (size_t i = 0; i < output->n_columns; i++) {
         pm_buf_clear(&output->scratch);
         cell_text(&output->scratch, &values[i]);
         if (output->scratch.len > table->widths[i]) table->widths[i] = output->scratch.len;
         pm_buf_byte(&output->scratch, 0);
-        PM_CHECK(scols_line_set_data(line, i, output->scratch.ptr) == 0);
+        if (scols_line_set_data(line, i, output->scratch.ptr) != 0) pm_memory_out("a cell of a table");
     }
     return ++table->n_rows < BLOCK_ROWS ? PM_OK : end_block(output, table, err);
 }

@@ -213,7 +213,7 @@ static int open_reading(const struct pm_query *question, enum pm_reading_asks as
         struct pm_error log_err = {0};
         int rc = ask_log(question, reading, &ends, &log_err);
         known = rc == PM_OK;
-        if (rc == PM_EINDEX || rc == PM_EUSAGE || (rc != PM_OK && question->has_max_lag)) {
+        if (rc == PM_EINDEX || rc == PM_EUSAGE || rc == PM_ENOMEM || (rc != PM_OK && question->has_max_lag)) {
             /* a log that is not there (any more) is no answer of the index */
             return pm_error_set(err, rc == PM_ENOTFOUND ? PM_ELOG : (enum pm_code)rc, "%s", log_err.text);
         }

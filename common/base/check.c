@@ -1,10 +1,12 @@
 /* check.c: the end of the process when a promise of its own is broken or memory is out. */
 #include "common/base/check.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define WAIT_NS 50000000L
 
@@ -18,6 +20,21 @@ static _Thread_local struct pm_memory_guard *guard;
 
 void pm_memory_guard_set(struct pm_memory_guard *wanted) { guard = wanted; }
 
+/* The first thread ends the process; exit is not for two at once, so the others wait for it. */
+static _Noreturn void end_without_memory(void)
+{
+    static atomic_flag ending = ATOMIC_FLAG_INIT;
+    while (atomic_flag_test_and_set(&ending)) pause();
+    exit(3);
+}
+
+_Noreturn void pm_memory_out(const char *what)
+{
+    if (guard && !guard->wait) longjmp(guard->jump, 1);
+    fprintf(stderr, "provmat: out of memory: could not make %s\n", what);
+    end_without_memory();
+}
+
 /* Comes back when it is worth while to try again. */
 static void out_of_memory(size_t size)
 {
@@ -27,7 +44,7 @@ static void out_of_memory(size_t size)
     }
     if (guard) longjmp(guard->jump, 1);
     fprintf(stderr, "provmat: out of memory: could not allocate %zu bytes\n", size);
-    exit(3);
+    end_without_memory();
 }
 
 void *pm_malloc(size_t size)

@@ -21,6 +21,9 @@ void *pm_malloc(size_t size);
 void *pm_calloc(size_t count, size_t size);
 void *pm_realloc(void *ptr, size_t size);
 char *pm_strdup(const char *text);
+/* The same end (a guard that waits does not hold it up), for a library that says nothing but that it failed: `what` it
+ * could not make. */
+_Noreturn void pm_memory_out(const char *what);
 
 /* Another end for one thread, for the library inside somebody else's process, which must not end it: pm_malloc and its
  * like jump to `jump` (set by setjmp right before), or wait until there is memory again. What was on its way is as a

@@ -423,7 +423,7 @@ static int check_bytes(struct pm_writer *writer, struct pm_slice body, struct pm
 static int read_value(struct pm_slice body, avro_value_t *value, struct pm_error *err)
 {
     avro_reader_t reader = avro_reader_memory(body.ptr, (int64_t)body.len);
-    PM_CHECK(reader);
+    if (!reader) pm_memory_out("a reader of Avro C");
     int failed = avro_value_read(reader, value);
     avro_reader_free(reader);
     return failed ? pm_error_set(err, PM_EFORMAT, "Avro C: %s", avro_strerror()) : PM_OK;
@@ -435,7 +435,7 @@ int pm_writer_translate(struct pm_writer *writer, struct pm_slice body, struct p
     if (!body.ptr) body = pm_slice("", 0);
     PM_TRY(check_bytes(writer, body, err));
     avro_value_t value;
-    PM_CHECK(avro_generic_value_new(writer->iface, &value) == 0);
+    if (avro_generic_value_new(writer->iface, &value) != 0) pm_memory_out("a value of Avro C");
     struct pm_event ev;
     int rc = read_value(body, &value, err);
     if (rc == PM_OK) rc = take_event(writer, &value, arena, &ev, err);

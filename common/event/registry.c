@@ -65,7 +65,7 @@ int pm_registry_open(const char *url, const char *ca_file, struct pm_registry **
     registry->headers = curl_slist_append(NULL, "Accept: " MEDIA_TYPE ", application/json");
     registry->headers = curl_slist_append(registry->headers, "Content-Type: " MEDIA_TYPE);
     registry->curl = curl_easy_init();
-    PM_CHECK(registry->headers && registry->curl);
+    if (!registry->headers || !registry->curl) pm_memory_out("a handle for the schema registry");
     *ret = registry;
     return PM_OK;
 }
@@ -200,10 +200,10 @@ int pm_registry_register(struct pm_registry *registry, const char *subject, stru
     PM_CLEANUP(pm_buf_release) struct pm_buf text = {0}, path = {0};
     pm_buf_slice_add(&text, schema_json);
     pm_buf_byte(&text, 0);
-    PM_CHECK(body && cJSON_AddStringToObject(body, "schema", text.ptr));
+    if (!body || !cJSON_AddStringToObject(body, "schema", text.ptr)) pm_memory_out("a request to the schema registry");
     PM_CLEANUP(free_text) char *printed = cJSON_PrintUnformatted(body);
     char *escaped = curl_easy_escape(registry->curl, subject, 0);
-    PM_CHECK(printed && escaped);
+    if (!printed || !escaped) pm_memory_out("a request to the schema registry");
     pm_buf_printf(&path, "/subjects/%s/versions", escaped);
     curl_free(escaped);
     PM_TRY(ask(registry, path.ptr, printed, &answer, err));

@@ -207,10 +207,11 @@ static int read_meta(struct pm_kv *kv, struct pm_kv_txn *txn, struct local_log *
 {
     pm_kv_db meta;
     struct pm_slice format, uuid, partitions;
-    if (pm_kv_db_open(txn, META, 0, &meta, err) != PM_OK)
-        return pm_error_set(err, PM_ENOTFOUND,
-                            "the directory holds no log; make one with: provmat log create --log local:%s",
+    int rc = pm_kv_db_open(txn, META, 0, &meta, err);
+    if (rc == PM_ENOTFOUND)
+        return pm_error_set(err, rc, "the directory holds no log; make one with: provmat log create --log local:%s",
                             pm_kv_dir(kv));
+    PM_TRY(rc);
     PM_TRY(get_text(txn, meta, "format", &format, err));
     uint64_t n;
     if (!pm_u64_parse(format, &n) || n == 0)
@@ -226,7 +227,6 @@ static int read_meta(struct pm_kv *kv, struct pm_kv_txn *txn, struct local_log *
     log->n_partitions = (int32_t)n;
     log->base.identity = pm_malloc(sizeof "local:" + 32);
     snprintf(log->base.identity, sizeof "local:" + 32, "local:%.32s", uuid.ptr);
-    int rc = PM_OK;
     for (int32_t i = 0; i < log->n_partitions && rc == PM_OK; i++) {
         char name[24];
         partition_name(name, i);

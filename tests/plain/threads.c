@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <threads.h>
 
+#pragma GCC visibility push(default) /* seen by a library, whatever the flags say */
+
 struct thread_start {
     thrd_start_t run;
     void *arg;
