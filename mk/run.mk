@@ -64,7 +64,7 @@ coverage:
 .PHONY: coverage-suite
 coverage-suite: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(FUZZ_TARGETS)
 	$(Q)find $(B)/obj -name '*.gcda' -delete
-	$(Q)tools/test --build $(B) $(TEST_ARGS); status=$$?; tools/coverage $(B) && exit $$status
+	$(Q)tools/test --build $(B) --seconds 1800 $(TEST_ARGS); status=$$?; tools/coverage $(B) && exit $$status
 
 lint:
 	$(Q)tools/lint
