@@ -56,7 +56,7 @@ static int make_dirs(const char *dir, struct pm_error *err)
         if (dir[i] != '/' && dir[i] != 0) continue;
         memcpy(path, dir, i);
         path[i] = 0;
-        if (mkdir(path, i == len ? 0700 : 0777) != 0 && errno != EEXIST)
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
             return pm_error_set(err, PM_EUSAGE, "could not make the directory %s: %s", path, pm_error_system(errno));
     }
     return PM_OK;

@@ -310,8 +310,8 @@ static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm
     kv->references = 1;
     kv->read_only = flags & PM_KV_READ_ONLY;
     kv->is_log = flags & PM_KV_SEQUENTIAL;
-    unsigned env_flags = MDB_NOMEMINIT | MDB_NOTLS | (kv->read_only ? MDB_RDONLY : 0) |
-                         (flags & PM_KV_SEQUENTIAL ? 0 : MDB_NORDAHEAD);
+    /* Not MDB_NOMEMINIT: what no key or value takes of a page would come from the heap, where passwords have been. */
+    unsigned env_flags = MDB_NOTLS | (kv->read_only ? MDB_RDONLY : 0) | (flags & PM_KV_SEQUENTIAL ? 0 : MDB_NORDAHEAD);
     bool fresh = stat(file, &st) != 0 || st.st_size == 0;
     int rc = fresh ? PM_OK : say_way_out(kv, pm_pages_check_metas(file, NULL, err), err);
     if (rc != PM_OK) {
