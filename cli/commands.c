@@ -46,6 +46,7 @@ const struct pm_option pm_options_fresh[] = {
 
 #define STATUSES "pending|running|succeeded|partial|failed|cancelled"
 
+#define STORE_LINKS "\n\nThe store itself is only read; symbolic links are not followed."
 #define STORE_RULES                                                                                          \
     "Nothing is written. Symbolic links are not followed; view folders (vN/views) are passed over. Control " \
     "characters, and bytes that are not UTF-8, are shown as \\xNN."
@@ -457,6 +458,33 @@ const struct pm_command pm_commands[] = {
                     SCHEMA_FILE},
         .examples = {{"everything that is wrong", "provmat store scan ./store"}},
         .run = pm_cmd_store_scan,
+    },
+    {
+        .name = "store adopt",
+        .summary = "make events of results that no event tells of",
+        .operands = "ROOT",
+        .operands_min = 1,
+        .operands_max = 1,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Appends a ResultDiscovered to the log for every whole result in ROOT that the log does not know: none "
+            "that "
+            "was computed or discovered, by the index and by the records that it has not applied yet. The event says "
+            "what "
+            "metadata.json and result.json say; its time is theirs, else the file's. No job is guessed: who computed "
+            "it "
+            "stays unknown, until an event tells.\n\n"
+            "The event_id follows from the content. So adopting twice changes nothing, and an interrupted run is "
+            "continued by the same command. A result that the log says was deleted is adopted only when it was written "
+            "after that. What cannot be adopted (half-written, broken) is told on stderr, and the exit status is 6.\n\n"
+            "With --dry-run nothing is appended, and a row is printed for each result: what would be done with it, and "
+            "where its time comes from." STORE_LINKS,
+        .options = {{"dry-run", 0, PM_OPTION_FLAG, false, NULL, NULL, "append nothing; print what would be done"},
+                    SCHEMA_FILE},
+        .examples = {{"what would be adopted", "provmat store adopt ./store --dry-run"},
+                     {"adopt, and ask", "provmat store adopt ./store && provmat materialize --once && provmat query "
+                                        "results --unattributed"}},
+        .run = pm_cmd_store_adopt,
     },
     {
         .name = "path schemas",
