@@ -41,7 +41,7 @@ static int choose(const struct pm_cli *cli, const struct pm_schemas *schemas, co
 }
 
 /* --set NAME=VALUE and --params */
-static int given_facts(const struct pm_cli *cli, struct pm_facts *facts, struct pm_error *err)
+static int given_facts(const struct pm_cli *cli, struct pm_path_facts *facts, struct pm_error *err)
 {
     const struct pm_given *given;
     for (size_t at = 0; (given = pm_cli_next(cli, "set", &at));) {
@@ -49,10 +49,10 @@ static int given_facts(const struct pm_cli *cli, struct pm_facts *facts, struct 
         if (!equals || equals == given->value)
             return pm_error_set(err, PM_EUSAGE, "--set \"%s\" is not NAME=VALUE, such as seed=42", given->value);
         struct pm_slice name = pm_slice(given->value, (size_t)(equals - given->value));
-        PM_TRY(pm_facts_set(facts, name, pm_slice_cstr(equals + 1), err));
+        PM_TRY(pm_path_facts_set(facts, name, pm_slice_cstr(equals + 1), err));
     }
     if (!pm_cli_text(cli, "params")) return PM_OK;
-    return pm_facts_set(facts, PM_SLICE("params"), pm_slice_cstr(pm_cli_text(cli, "params")), err);
+    return pm_path_facts_set(facts, PM_SLICE("params"), pm_slice_cstr(pm_cli_text(cli, "params")), err);
 }
 
 static int print(struct pm_rows *rows, const char *nothing, struct pm_error *err)
@@ -117,7 +117,7 @@ static const struct pm_column render_columns[] = {
 
 struct rendering {
     const struct pm_schema *schema;
-    struct pm_facts given; /* of the command line: each line of a file begins with them */
+    struct pm_path_facts given; /* of the command line: each line of a file begins with them */
     struct pm_rows *rows;
     struct pm_arena arena, derived;
     struct pm_values values;
@@ -128,15 +128,16 @@ struct rendering {
 };
 
 /* Without --kind: what has a target is an aggregation, what has a job_type a job. */
-static enum pm_path_kind guess_kind(const struct pm_facts *facts)
+static enum pm_path_kind guess_kind(const struct pm_path_facts *facts)
 {
     struct pm_slice value;
-    if (pm_facts_get(facts, PM_SLICE("target"), &value) || pm_facts_get(facts, PM_SLICE("aggregation_id"), &value))
+    if (pm_path_facts_get(facts, PM_SLICE("target"), &value) ||
+        pm_path_facts_get(facts, PM_SLICE("aggregation_id"), &value))
         return PM_PATH_AGG;
-    return pm_facts_get(facts, PM_SLICE("job_type"), &value) ? PM_PATH_JOB : PM_PATH_SIM;
+    return pm_path_facts_get(facts, PM_SLICE("job_type"), &value) ? PM_PATH_JOB : PM_PATH_SIM;
 }
 
-static int render_one(struct rendering *run, const struct pm_facts *facts, struct pm_error *err)
+static int render_one(struct rendering *run, const struct pm_path_facts *facts, struct pm_error *err)
 {
     enum pm_path_kind kind = run->kind_given ? run->kind : guess_kind(facts);
     pm_buf_clear(&run->path);
@@ -174,7 +175,7 @@ static int read_value(struct pm_json *in, struct pm_slice name, struct pm_slice 
 
 static int render_line(struct rendering *run, struct pm_slice line, struct pm_error *err)
 {
-    struct pm_facts facts = run->given;
+    struct pm_path_facts facts = run->given;
     struct pm_json in;
     pm_arena_reset(&run->arena);
     PM_TRY(pm_json_open(&in, line, &run->arena, err));
@@ -185,7 +186,7 @@ static int render_line(struct rendering *run, struct pm_slice line, struct pm_er
         PM_TRY(pm_json_read_key(&in, &name, &more, err));
         if (!more) break;
         PM_TRY(read_value(&in, name, &value, err));
-        PM_TRY(pm_facts_set(&facts, name, value, err));
+        PM_TRY(pm_path_facts_set(&facts, name, value, err));
     }
     PM_TRY(pm_json_close(&in, err));
     return render_one(run, &facts, err);
@@ -292,7 +293,7 @@ static void put_revealed(struct pm_buf *out, const struct pm_schema *schema, con
 }
 
 static int parse_one(struct pm_rows *rows, const struct pm_schema *schema, struct pm_slice path,
-                     const struct pm_facts *facts, struct pm_error *err)
+                     const struct pm_path_facts *facts, struct pm_error *err)
 {
     struct pm_revealed revealed[PM_VARIABLES_MAX];
     struct pm_buf text = {0};
@@ -314,7 +315,7 @@ int pm_cmd_path_parse(struct pm_cli *cli, struct pm_error *err)
     PM_CLEANUP(pm_rows_cleanup) struct pm_rows *rows = NULL;
     struct pm_rows_spec spec = {.columns = parse_columns, .n_columns = sizeof parse_columns / sizeof *parse_columns};
     struct pm_output_options options = pm_cli_output_options(cli);
-    struct pm_facts facts = {0};
+    struct pm_path_facts facts = {0};
     const struct pm_schema *only;
     uint64_t unknown = 0;
     PM_TRY(pm_rows_new(&spec, &options, &rows, err));

@@ -222,6 +222,7 @@ int pm_cmd_replay(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_snapshot(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_stats(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_store_adopt(struct pm_cli *cli, struct pm_error *err);
+int pm_cmd_store_check(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_store_list(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_store_scan(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_store_show(struct pm_cli *cli, struct pm_error *err);

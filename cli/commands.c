@@ -460,6 +460,40 @@ const struct pm_command pm_commands[] = {
         .run = pm_cmd_store_scan,
     },
     {
+        .name = "store check",
+        .summary = "compare a store with the index",
+        .operands = "ROOT",
+        .operands_min = 1,
+        .operands_max = 1,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Finds what `store scan` finds, compares each result with what the index knows of its path, and prints a "
+            "row "
+            "a finding; the exit status is 1 when there is any.\n\nThe codes, beside those of `store scan`:\n\n"
+            "  unknown            in the store, and no event tells that it was computed\n"
+            "                     or found\n"
+            "  gone               computed or found, not deleted, and not in the store\n"
+            "  deleted_present    deleted, and in the store\n"
+            "  identity_differs   the files name another identity than the events\n"
+            "  two_identities     the events name two identities for one path: a cache\n"
+            "                     hit that should not have been\n"
+            "  outcome_differs    another loss or number of replicates than the events'\n"
+            "  output_differs     another size or checksum than the events'\n\n"
+            "--repair-plan prints, instead of the rows, the events that would settle what events can settle, as `emit` "
+            "reads them: a ResultDiscovered for what is unknown or was wrongly deleted, a ResultDeleted for what is "
+            "gone. "
+            "Look at them before you emit them: a result of another pod's store is gone from this one "
+            "only." STORE_LINKS,
+        .options = {{"sizes-only", 0, PM_OPTION_FLAG, false, NULL, NULL,
+                     "compare the sizes of artifacts, do not read them"},
+                    {"repair-plan", 0, PM_OPTION_FLAG, false, NULL, NULL, "print events instead of findings"},
+                    SCHEMA_FILE},
+        .examples = {{"everything that is wrong", "provmat store check ./store"},
+                     {"settle it",
+                      "provmat store check ./store --repair-plan > plan.ndjson; provmat emit plan.ndjson"}},
+        .run = pm_cmd_store_check,
+    },
+    {
         .name = "store adopt",
         .summary = "make events of results that no event tells of",
         .operands = "ROOT",

@@ -17,12 +17,13 @@ static bool may_be(const struct pm_schema *schema, struct pm_slice path)
            path.ptr[schema->name.len + 2 + digits.len] == '/';
 }
 
-static void set(struct pm_facts *facts, const char *name, struct pm_slice value)
+static void set(struct pm_path_facts *facts, const char *name, struct pm_slice value)
 {
-    if (pm_facts_set(facts, pm_slice_cstr(name), value, NULL) != PM_OK) facts->count = 0; /* as if nothing was known */
+    if (pm_path_facts_set(facts, pm_slice_cstr(name), value, NULL) != PM_OK)
+        facts->count = 0; /* as if nothing was known */
 }
 
-static void gather(struct pm_walker *walker, const struct pm_stored *stored, struct pm_facts *facts)
+static void gather(struct pm_walker *walker, const struct pm_stored *stored, struct pm_path_facts *facts)
 {
     const struct pm_event *ev = &stored->facts;
     char *digits = pm_arena_alloc(&walker->arena, PM_INTEGER_TEXT_SIZE);
@@ -35,7 +36,7 @@ static void gather(struct pm_walker *walker, const struct pm_stored *stored, str
 }
 
 static bool gives(struct pm_walker *walker, const struct pm_schema *schema, enum pm_path_kind kind,
-                  const struct pm_facts *facts, struct pm_slice path)
+                  const struct pm_path_facts *facts, struct pm_slice path)
 {
     struct pm_buf out = {0};
     struct pm_values values = {0};
@@ -47,7 +48,7 @@ static bool gives(struct pm_walker *walker, const struct pm_schema *schema, enum
 
 /* The layout by the model's digest: from manifest.json; the store that wrote it took "unknown" for aggregations. */
 static bool gives_by_model(struct pm_walker *walker, const struct pm_schema *schema, enum pm_path_kind kind,
-                           struct pm_facts facts, const struct pm_result_texts *texts, struct pm_slice path)
+                           struct pm_path_facts facts, const struct pm_result_texts *texts, struct pm_slice path)
 {
     for (size_t i = 0; i < texts->n_model_digests; i++) {
         set(&facts, "model_digest", texts->model_digests[i]);
@@ -73,7 +74,7 @@ static void schema_of_path(struct pm_stored *stored)
 }
 
 static const struct pm_schema *find(struct pm_walker *walker, const struct pm_stored *stored, enum pm_path_kind kind,
-                                    const struct pm_facts *facts, const struct pm_result_texts *texts)
+                                    const struct pm_path_facts *facts, const struct pm_result_texts *texts)
 {
     const struct pm_schemas *schemas = walker->walk->options->schemas;
     for (size_t i = 0; i < schemas->count; i++) {
@@ -89,7 +90,7 @@ static const struct pm_schema *find(struct pm_walker *walker, const struct pm_st
 
 /* Where it would belong today: the current layout of the same name, else the default one. */
 static void propose(struct pm_walker *walker, const struct pm_stored *stored, enum pm_path_kind kind,
-                    const struct pm_facts *facts, struct pm_slice *ret_expected, struct pm_slice *ret_schema)
+                    const struct pm_path_facts *facts, struct pm_slice *ret_expected, struct pm_slice *ret_schema)
 {
     const struct pm_schemas *schemas = walker->walk->options->schemas;
     const struct pm_schema *best = schemas->count ? schemas->items[0] : NULL;
@@ -108,7 +109,7 @@ static void propose(struct pm_walker *walker, const struct pm_stored *stored, en
 void pm_layout_find(struct pm_walker *walker, struct pm_stored *stored, const struct pm_result_texts *texts,
                     struct pm_slice *ret_expected, struct pm_slice *ret_schema)
 {
-    struct pm_facts facts = {0};
+    struct pm_path_facts facts = {0};
     *ret_expected = (struct pm_slice){NULL, 0};
     if (!(stored->facts.has & PM_HAS(kind))) return;
     enum pm_path_kind kind = stored->facts.kind == PM_KIND_AGG ? PM_PATH_AGG : PM_PATH_SIM;

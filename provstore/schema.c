@@ -37,7 +37,7 @@ const struct pm_schema *pm_schemas_find(const struct pm_schemas *schemas, struct
 
 /* ---- facts ---- */
 
-int pm_facts_set(struct pm_facts *facts, struct pm_slice name, struct pm_slice value, struct pm_error *err)
+int pm_path_facts_set(struct pm_path_facts *facts, struct pm_slice name, struct pm_slice value, struct pm_error *err)
 {
     if (!value.ptr) value.ptr = "";
     for (size_t i = 0; i < facts->count; i++) {
@@ -45,13 +45,13 @@ int pm_facts_set(struct pm_facts *facts, struct pm_slice name, struct pm_slice v
         facts->items[i].value = value;
         return PM_OK;
     }
-    if (facts->count == PM_FACTS_MAX)
-        return pm_error_set(err, PM_ELIMIT, "above the limit of %d variables", PM_FACTS_MAX);
-    facts->items[facts->count++] = (struct pm_fact){name, value};
+    if (facts->count == PM_PATH_FACTS_MAX)
+        return pm_error_set(err, PM_ELIMIT, "above the limit of %d variables", PM_PATH_FACTS_MAX);
+    facts->items[facts->count++] = (struct pm_path_fact){name, value};
     return PM_OK;
 }
 
-bool pm_facts_get(const struct pm_facts *facts, struct pm_slice name, struct pm_slice *ret)
+bool pm_path_facts_get(const struct pm_path_facts *facts, struct pm_slice name, struct pm_slice *ret)
 {
     for (size_t i = 0; i < facts->count; i++) {
         if (!pm_slice_eq(facts->items[i].name, name)) continue;
@@ -119,12 +119,12 @@ static int param_id_of(struct pm_slice params, struct pm_arena *arena, struct pm
 }
 
 /* *ret without a pointer: nothing gives this variable a value. */
-static int value_of(const struct pm_schema *schema, struct pm_slice name, const struct pm_facts *facts,
+static int value_of(const struct pm_schema *schema, struct pm_slice name, const struct pm_path_facts *facts,
                     struct pm_arena *arena, struct pm_slice *ret, struct pm_error *err)
 {
     struct pm_slice from;
     *ret = (struct pm_slice){NULL, 0};
-    bool given = pm_facts_get(facts, name, ret);
+    bool given = pm_path_facts_get(facts, name, ret);
     if (pm_slice_is(name, "target") && given) *ret = with_replaced(*ret, '/', "_", arena);
     if (given && (pm_slice_is(name, "bundle_digest") || pm_slice_is(name, "model_digest")))
         *ret = without_algorithm(*ret);
@@ -133,11 +133,11 @@ static int value_of(const struct pm_schema *schema, struct pm_slice name, const 
     else if (pm_slice_is(name, "version")) {
         char *digits = pm_arena_alloc(arena, PM_INTEGER_TEXT_SIZE);
         *ret = pm_slice(digits, pm_i64_format(schema->version, digits));
-    } else if (pm_slice_is(name, "target_double") && pm_facts_get(facts, PM_SLICE("target"), &from)) {
+    } else if (pm_slice_is(name, "target_double") && pm_path_facts_get(facts, PM_SLICE("target"), &from)) {
         *ret = with_replaced(from, ':', "__", arena);
-    } else if (pm_slice_is(name, "param_id") && pm_facts_get(facts, PM_SLICE("params"), &from)) {
+    } else if (pm_slice_is(name, "param_id") && pm_path_facts_get(facts, PM_SLICE("params"), &from)) {
         return param_id_of(from, arena, ret, err);
-    } else if (pm_facts_get(facts, PM_SLICE("bundle_ref"), &from)) {
+    } else if (pm_path_facts_get(facts, PM_SLICE("bundle_ref"), &from)) {
         if (pm_slice_is(name, "bundle_digest")) *ret = pm_bundle_digest_part(from);
         else if (pm_slice_is(name, "bundle_ref_hash")) *ret = hash_text(from, arena);
         else if (pm_slice_is(name, "bundle_ref_tail")) *ret = pm_bundle_after_colon(from);
@@ -145,7 +145,7 @@ static int value_of(const struct pm_schema *schema, struct pm_slice name, const 
     return PM_OK;
 }
 
-int pm_schema_values(const struct pm_schema *schema, const struct pm_facts *facts, struct pm_arena *arena,
+int pm_schema_values(const struct pm_schema *schema, const struct pm_path_facts *facts, struct pm_arena *arena,
                      struct pm_values *values, struct pm_error *err)
 {
     for (unsigned i = 0; i < schema->names.count; i++) {
@@ -177,7 +177,7 @@ int pm_schema_render(const struct pm_schema *schema, enum pm_path_kind kind, str
     return rc;
 }
 
-int pm_schema_path(const struct pm_schema *schema, enum pm_path_kind kind, const struct pm_facts *facts,
+int pm_schema_path(const struct pm_schema *schema, enum pm_path_kind kind, const struct pm_path_facts *facts,
                    struct pm_buf *out, struct pm_error *err)
 {
     struct pm_arena arena = {0};
@@ -188,7 +188,7 @@ int pm_schema_path(const struct pm_schema *schema, enum pm_path_kind kind, const
     return rc;
 }
 
-static bool facts_agree(const struct pm_schema *schema, const struct pm_facts *facts,
+static bool facts_agree(const struct pm_schema *schema, const struct pm_path_facts *facts,
                         const struct pm_revealed revealed[PM_VARIABLES_MAX])
 {
     struct pm_arena arena = {0};
@@ -200,10 +200,10 @@ static bool facts_agree(const struct pm_schema *schema, const struct pm_facts *f
     return agree;
 }
 
-bool pm_schema_match(const struct pm_schema *schema, struct pm_slice path, const struct pm_facts *facts,
+bool pm_schema_match(const struct pm_schema *schema, struct pm_slice path, const struct pm_path_facts *facts,
                      enum pm_path_kind *ret_kind, struct pm_revealed ret[PM_VARIABLES_MAX])
 {
-    struct pm_facts none = {0};
+    struct pm_path_facts none = {0};
     for (unsigned kind = 0; kind < PM_PATH_KIND_COUNT; kind++) {
         const struct pm_template *both[2] = {&schema->root, &schema->paths[kind]};
         size_t skip = schema->root.n_parts ? 0 : 1;

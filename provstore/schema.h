@@ -22,7 +22,7 @@
 #define PM_SCHEMA_FILE_BYTES_MAX (1024 * 1024)
 #define PM_SCHEMAS_MAX 256
 #define PM_SCHEMA_NAME_BYTES_MAX 64
-#define PM_FACTS_MAX 32
+#define PM_PATH_FACTS_MAX 32
 
 enum pm_path_kind { PM_PATH_SIM, PM_PATH_AGG, PM_PATH_JOB, PM_PATH_KIND_COUNT };
 const char *pm_path_kind_name(enum pm_path_kind kind); /* "sim" */
@@ -59,33 +59,33 @@ void pm_schemas_release(struct pm_schemas *schemas);
 /* NULL: none has this id; then *ret_near (may be NULL) is the nearest one, or NULL. */
 const struct pm_schema *pm_schemas_find(const struct pm_schemas *schemas, struct pm_slice id, const char **ret_near);
 
-struct pm_fact {
+struct pm_path_fact {
     struct pm_slice name, value;
 };
-struct pm_facts {
-    struct pm_fact items[PM_FACTS_MAX];
+struct pm_path_facts {
+    struct pm_path_fact items[PM_PATH_FACTS_MAX];
     size_t count;
 };
 /* Replaces one of the same name; PM_ELIMIT when there are too many. */
-int pm_facts_set(struct pm_facts *facts, struct pm_slice name, struct pm_slice value,
-                 struct pm_error *err) PM_MUST_CHECK;
-bool pm_facts_get(const struct pm_facts *facts, struct pm_slice name, struct pm_slice *ret);
+int pm_path_facts_set(struct pm_path_facts *facts, struct pm_slice name, struct pm_slice value,
+                      struct pm_error *err) PM_MUST_CHECK;
+bool pm_path_facts_get(const struct pm_path_facts *facts, struct pm_slice name, struct pm_slice *ret);
 
 /* The values of a schema's variables; derived ones live in `arena`. Those that are neither given nor derived have none.
  * `values` may be used again for the next facts: what stayed the same is not hashed again. */
-int pm_schema_values(const struct pm_schema *schema, const struct pm_facts *facts, struct pm_arena *arena,
+int pm_schema_values(const struct pm_schema *schema, const struct pm_path_facts *facts, struct pm_arena *arena,
                      struct pm_values *values, struct pm_error *err) PM_MUST_CHECK;
 /* Appends the path. PM_EINVALID: see pm_template_render; the schema has no such template; the path as a whole breaks
  * the rule of paths (an empty segment, "." or "..", above 1,024 bytes). */
 int pm_schema_render(const struct pm_schema *schema, enum pm_path_kind kind, struct pm_values *values,
                      struct pm_buf *out, struct pm_error *err) PM_MUST_CHECK;
 /* Both at once, for one path. */
-int pm_schema_path(const struct pm_schema *schema, enum pm_path_kind kind, const struct pm_facts *facts,
+int pm_schema_path(const struct pm_schema *schema, enum pm_path_kind kind, const struct pm_path_facts *facts,
                    struct pm_buf *out, struct pm_error *err) PM_MUST_CHECK;
 
 /* Could `path` be one of this schema? The first kind that fits. `facts` (NULL: none) must agree with what it reveals.
  */
-bool pm_schema_match(const struct pm_schema *schema, struct pm_slice path, const struct pm_facts *facts,
+bool pm_schema_match(const struct pm_schema *schema, struct pm_slice path, const struct pm_path_facts *facts,
                      enum pm_path_kind *ret_kind, struct pm_revealed ret[PM_VARIABLES_MAX]);
 
 /* What a template keeps of a variable, in bits; hexadecimal values are assumed, as ids and digests have. */

@@ -9,9 +9,9 @@ static struct pm_error err;
 
 #define DIGEST "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-static void set(struct pm_facts *facts, const char *name, const char *value)
+static void set(struct pm_path_facts *facts, const char *name, const char *value)
 {
-    cr_assert_eq(pm_facts_set(facts, pm_slice_cstr(name), pm_slice_cstr(value), &err), PM_OK);
+    cr_assert_eq(pm_path_facts_set(facts, pm_slice_cstr(name), pm_slice_cstr(value), &err), PM_OK);
 }
 
 static const struct pm_schema *schema(const char *id)
@@ -23,7 +23,7 @@ static const struct pm_schema *schema(const char *id)
     return found;
 }
 
-static void expect(const char *id, enum pm_path_kind kind, const struct pm_facts *facts, const char *path)
+static void expect(const char *id, enum pm_path_kind kind, const struct pm_path_facts *facts, const char *path)
 {
     struct pm_buf out = {0};
     int rc = pm_schema_path(schema(id), kind, facts, &out, &err);
@@ -36,7 +36,7 @@ static void expect(const char *id, enum pm_path_kind kind, const struct pm_facts
 
 Test(schema, every_layout_gives_the_path_that_was_written)
 {
-    struct pm_facts facts = {0};
+    struct pm_path_facts facts = {0};
     set(&facts, "bundle_ref", "sha256:" DIGEST);
     set(&facts, "params", "{\"incubation_days\":5,\"R0\":2.5}");
     set(&facts, "seed", "42");
@@ -57,7 +57,7 @@ Test(schema, every_layout_gives_the_path_that_was_written)
 
 Test(schema, aggregations)
 {
-    struct pm_facts facts = {0};
+    struct pm_path_facts facts = {0};
     set(&facts, "bundle_digest", DIGEST);
     set(&facts, "target", "targets.covid/deaths:x");
     set(&facts, "aggregation_id", "3aab0464e2e9d73f");
@@ -71,7 +71,7 @@ Test(schema, aggregations)
 Test(schema, the_path_as_a_whole_keeps_the_rule_of_paths)
 {
     struct pm_schemas schemas;
-    struct pm_facts facts = {0};
+    struct pm_path_facts facts = {0};
     struct pm_buf out = {0};
     pm_schemas_builtin(&schemas);
     cr_assert_eq(pm_schemas_add_template(&schemas, PM_SLICE("x/{a}{b}"), PM_PATH_SIM, &err), PM_OK);
@@ -104,7 +104,7 @@ Test(schema, a_path_and_back)
     cr_assert_not(pm_schema_match(schema("token-v2"), path, NULL, &kind, r));
     cr_assert_not(pm_schema_match(schema("token-drawn"), path, NULL, &kind, r));
     cr_assert_not(pm_schema_match(schema("token-port"), path, NULL, &kind, r), "there is no port in it");
-    struct pm_facts facts = {0};
+    struct pm_path_facts facts = {0};
     set(&facts, "params", "{\"R0\":2.5,\"incubation_days\":5}");
     cr_assert(pm_schema_match(token, path, &facts, &kind, r));
     set(&facts, "params", "{\"R0\":2.5,\"incubation_days\":6}");
@@ -138,7 +138,7 @@ Test(schema, a_file_of_schemas)
                      &schemas),
         PM_OK, "%s", err.text);
     cr_assert_eq(schemas.count, builtin + 2);
-    struct pm_facts facts = {0};
+    struct pm_path_facts facts = {0};
     struct pm_buf out = {0};
     set(&facts, "seed", "7");
     set(&facts, "target", "t");
