@@ -123,4 +123,4 @@ FORCE:
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
-include mk/run.mk mk/install.mk
+include mk/python.mk mk/run.mk mk/install.mk

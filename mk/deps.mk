@@ -4,7 +4,7 @@
 NO_DEPS_GOALS := help clean deps kafka-down registry-down
 GOALS := $(or $(MAKECMDGOALS),all)
 NEEDS := $(if $(filter-out $(NO_DEPS_GOALS),$(GOALS)),build)
-ifneq ($(filter test test-long test-faults asan asan-unit tsan valgrind coverage unit,$(GOALS)),)
+ifneq ($(filter test test-python python wheel bench-python test-long test-faults asan asan-unit tsan valgrind coverage unit,$(GOALS)),)
 NEEDS := test $(filter valgrind,$(GOALS))
 else ifneq ($(filter bench,$(GOALS)),)
 NEEDS := bench

@@ -1,11 +1,15 @@
 # What runs rather than builds: tests, lanes, lint, demos, servers.
 
-.PHONY: test test-long test-faults asan tsan coverage lint fmt bench demo demo-kafka deps kafka-up kafka-down registry-up registry-down help clean
+.PHONY: test test-python test-long test-faults asan tsan coverage lint fmt bench demo demo-kafka deps kafka-up kafka-down registry-up registry-down help clean
 TEST_ARGS = $(if $(PYTEST),-- $(PYTEST))
 
 # The recipes print the program's last line last: nothing may follow it.
-test: $(B)/provmat library $(B)/unit $(TEST_TOOLS) $(FUZZ_TARGETS)
-	$(Q)tools/test --build $(B) $(TEST_ARGS)
+test: $(B)/provmat library $(B)/unit $(TEST_TOOLS) $(FUZZ_TARGETS) $(if $(PYTEST),,python)
+	$(Q)tools/test --build $(B) $(if $(PYTEST),,--python $(PY)/venv/bin/python) $(TEST_ARGS)
+
+# The Python package alone; its environment has no part in PYTEST.
+test-python: $(B)/provmat python
+	$(Q)tools/test --build $(B) --no-unit --no-program --python $(PY)/venv/bin/python
 
 # The program with planned faults in it is killed at each of them, at random times, and together with a broker.
 test-faults:
@@ -77,6 +81,10 @@ fmt:
 bench: all $(BENCH_BINS)
 	$(Q)bench/run $(if $(SIZE),--size $(SIZE)) $(BENCH)
 
+.PHONY: bench-python
+bench-python: python
+	$(Q)$(PY)/venv/bin/python python/bench.py $(CALLS)
+
 demo: all
 	$(Q)PROVMAT=build/provmat examples/demo
 
@@ -100,6 +108,7 @@ make                  the program, build/provmat
 make demo             the story of examples/week on the embedded log: who computed, who reused, what nobody claims
 make demo-kafka       the same through a real broker
 make test             every test, on a real broker; RDKAFKA=latest: with the newest librdkafka; PYTEST=...: arguments for pytest
+make test-python      the tests of the Python package alone; make python builds it into build/python/venv
 make test-faults      the program killed at every planned fault and 200 times at random, and with it the broker
 make test-long        10,000 seeds of the simulation, 20,000 flipped bits, failed allocations, 2,000 kills, 100 of the broker; SEEDS=N FLIPS=N KILLS=N ...
 make asan             the tests under AddressSanitizer and UBSan, after planted bugs were caught; asan-unit: the unit tests alone
@@ -108,9 +117,11 @@ make fuzz             every decoder against bytes that nobody meant, TIME=60 sec
 make coverage         the tests, and the share of lines that they reach
 make lint             the rules of the house: arrows between folders, headers, style
 make fmt              clang-format over everything
+make bench-python     what a call costs a job in Python
 make bench            the benchmark; SIZE=10M for the size of the goals, BENCH="--only local" for parts
 make unit ONLY=DIR    the unit test program of tests/unit/DIR alone
 make library          libprovmat, shared and static; producer/provmat.h says what it does
+make wheel            build/wheel/*.whl: the Python package with its libraries, checked in an environment of its own
 make man completions  manual pages and shell completions, from the program's own table and the library's header
 make dist             build/provmat-$(VERSION).tar.gz
 make install          PREFIX=$(PREFIX), DESTDIR=

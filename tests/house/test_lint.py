@@ -7,7 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDERS = ("schemas common common/base common/event common/log common/store producer consumer query provstore cli tests bench examples docs "
-           "tools").split()
+           "tools python").split()
 
 
 @pytest.fixture
@@ -38,6 +38,8 @@ BREAKS = [
     ("common/base/a.c", '#include "query/find.h"\n', 1, "common/base may not include"),
     ("query/a.c", '\n#include "producer/emit.h"\n', 2, "query may not include"),
     ("query/a.c", '#include "find.h"\n', 1, "does not exist"),
+    ("python/a.c", '#include "common/base/slice.h"\n', 1, "python may not include"),
+    ("python/a.py", "a = 1\n\tb = 2\n", 2, "a tab"),
     ("query/a.h", "#include <lmdb.h>\n", 1, "a header includes the third-party"),
     ("common/base/a.h", "size_t a(void);\n", 1, "does not compile alone"),
     ("cli/a.c", "int a;\n\tint b;\n", 2, "a tab"),
@@ -54,7 +56,7 @@ BREAKS = [
 ]
 
 
-@pytest.mark.parametrize("name,text,line,message", BREAKS, ids=[message for _, _, _, message in BREAKS])
+@pytest.mark.parametrize("name,text,line,message", BREAKS, ids=[f"{name} {message}" for name, _, _, message in BREAKS])
 def test_one_break(tree, name, text, line, message):
     write(tree, name, text)
     status, out = lint(tree)
