@@ -415,6 +415,13 @@ static int in_child(int (*run)(struct answer *ret), struct answer *ret, int *ret
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* What a child reads past its map on purpose, valgrind would report. */
+static bool under_valgrind(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+    return preloaded && strstr(preloaded, "vgpreload");
+}
+
 /* An error that is told: of damage, or of what damage makes of a file ("a newer format", "no log"). */
 static bool is_told(int status) { return status == DAMAGED || (status > 100 && status < 100 + PM_CODE_COUNT); }
 
@@ -456,6 +463,7 @@ static void flip_bits(struct file *file, const struct programs *p)
     struct answer want, none;
     unsigned bit;
     int number;
+    if (under_valgrind()) cr_skip_test("damaged pages lead out of the map: that is what is tested");
     make_files();
     find_places(file);
     keep_sound(file);
