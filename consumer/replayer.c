@@ -124,6 +124,7 @@ static int is_ours(struct pm_replayer *y, const struct pm_log_record *record, st
 {
     struct pm_replay_partition *p = &y->partitions[record->partition];
     *ret = false;
+    if (p->faulted || p->sought) return PM_OK; /* of this poll, but from before the partition was sought anew */
     if (p->checking && record->offset >= p->anchor.offset)
         PM_TRY(pm_places_check_anchor(y, record->partition, record, batch, err));
     *ret = !p->checking && !p->faulted && !p->sought && record->offset >= p->committed &&

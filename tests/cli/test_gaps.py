@@ -4,6 +4,7 @@ ways out, the others go on, and every answer says that it is not complete (I6)."
 import json
 import shutil
 import signal
+import time
 
 import pytest
 
@@ -257,6 +258,19 @@ def test_topic_replaced_while_it_is_followed(provmat, kafka, topic, index, follo
     out, err = process.communicate(timeout=90)
     assert process.returncode == 4 and out == b"" and b"recreated" in err, err
     assert answer_of(provmat, at)["complete"] == "no"
+
+
+def test_records_that_come_after_a_pause(provmat, kafka, topic, index, follower):  # noqa: F811
+    """In the pause the topic could have been made anew, so the last record is read again; here it is the same, and reading goes on."""
+    log, at = kafka(), index()
+    topic("create", log, 1)
+    process = follower("--log", log, "--index", at)
+    for n in range(1, 4):
+        provmat.emit(log, some(10, start=10 * n))
+        wait_until(lambda n=n: applied(provmat, at) == 10 * n, 60)
+        time.sleep(0.8)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
 
 
 def test_partitions_are_added(provmat, kafka, topic, index, follower):  # noqa: F811
