@@ -79,11 +79,27 @@ static int put_object(struct pm_event *ev, uint64_t bit, struct pm_slice *member
 }
 #define OBJECT(member, field, text) PM_TRY(put_object(ev, PM_HAS(member), &ev->member, field, text, maker, err))
 
+/* What is short enough is remembered: most calls of a job give the params of the call before. */
+static void remember_params(struct pm_record_maker *maker, struct pm_slice given, struct pm_slice canonical)
+{
+    maker->params.given_len = 0;
+    if (given.len > sizeof maker->params.given || canonical.len > sizeof maker->params.canonical) return;
+    memcpy(maker->params.given, given.ptr, given.len);
+    memcpy(maker->params.canonical, canonical.ptr, canonical.len);
+    maker->params.canonical_len = (uint16_t)canonical.len;
+    maker->params.given_len = (uint16_t)given.len;
+}
+
 static int put_params(struct pm_event *ev, const char *text, struct pm_record_maker *maker, struct pm_error *err)
 {
     if (!text) return PM_OK;
     struct pm_slice given = pm_slice_cstr(text);
     struct pm_json in;
+    if (given.len > 0 && pm_slice_eq(given, pm_slice(maker->params.given, maker->params.given_len))) {
+        ev->params = pm_slice(maker->params.canonical, maker->params.canonical_len);
+        ev->has |= PM_HAS(params);
+        return PM_OK;
+    }
     PM_TRY(check_object_length("params", given, err));
     pm_buf_clear(&maker->scratch);
     int rc = pm_json_open(&in, given, &maker->arena, err);
@@ -93,6 +109,7 @@ static int put_params(struct pm_event *ev, const char *text, struct pm_record_ma
     if (rc != PM_OK) return pm_error_wrap(err, rc, "params");
     ev->params = pm_arena_copy(&maker->arena, pm_buf_slice(&maker->scratch));
     ev->has |= PM_HAS(params);
+    remember_params(maker, given, ev->params);
     return PM_OK;
 }
 

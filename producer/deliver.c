@@ -154,7 +154,11 @@ static void deliver(struct provmat_producer *p)
 {
     struct pm_error why = {0};
     uint64_t end;
-    size_t n = pm_queue_take(&p->queue, p->batch, PM_SHIP_RECORDS_MAX, PM_SHIP_BYTES_MAX, &end);
+    struct pm_queue taken =
+        p->queue; /* what is in it now stays; walking through it takes longer than a call may wait */
+    pthread_mutex_unlock(&p->lock);
+    size_t n = pm_queue_take(&taken, p->batch, PM_SHIP_RECORDS_MAX, PM_SHIP_BYTES_MAX, &end);
+    pthread_mutex_lock(&p->lock);
     if (n == 0) return;
     if (!is_away(p) || !p->outbox) {
         if (send(p, n, false, &why) == PM_OK) {

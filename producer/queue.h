@@ -1,5 +1,6 @@
 /* queue.h: the bounded queue between calls and the thread that delivers: a ring of bytes of fixed size. The owner's
- * lock guards put, take and drop; what was taken stays where it is, readable without the lock, until it is dropped. */
+ * lock guards put and drop; what lies between tail and head stays as it is until it is dropped, so it may be taken,
+ * without the lock, from a copy of the struct that was made with it. */
 #ifndef PM_PRODUCER_QUEUE_H
 #define PM_PRODUCER_QUEUE_H
 

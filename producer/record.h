@@ -18,6 +18,10 @@ int64_t pm_record_timestamp_ms(const struct pm_event *ev);
  * time; a zeroed struct is ready. What it holds between two events is bounded by PM_RECORD_KEEP_BYTES. */
 #define PM_RECORD_KEEP_BYTES ((size_t)1 << 20)
 struct pm_record_maker {
+    struct { /* params as they were given last and what became of them: replicates share theirs */
+        uint16_t given_len, canonical_len; /* 0: none */
+        char given[512], canonical[512];
+    } params;
     struct pm_arena arena; /* the event's; reset by pm_record_begin */
     struct pm_buf scratch, value;
 };

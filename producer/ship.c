@@ -30,9 +30,9 @@ static bool suspect(struct pm_ship *ship, const struct pm_record *record, const 
 
 static int append(struct pm_ship *ship, const struct pm_record *record, struct pm_error *err)
 {
-    pm_buf_clear(&ship->value);
-    PM_TRY(pm_codec_reframe(ship->codec, record->value, &ship->value, err));
-    return pm_log_append(ship->log, record->key, pm_buf_slice(&ship->value), record->timestamp_ms, err);
+    struct pm_slice value;
+    PM_TRY(pm_codec_reframe(ship->codec, record->value, &ship->value, &value, err));
+    return pm_log_append(ship->log, record->key, value, record->timestamp_ms, err);
 }
 
 static int send(struct pm_ship *ship, const struct pm_record *records, size_t n, struct pm_error *err)

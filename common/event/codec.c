@@ -325,19 +325,22 @@ int pm_codec_encode(struct pm_codec *codec, const struct pm_event *ev, struct pm
                         PM_EVENT_BYTES_MAX);
 }
 
-int pm_codec_reframe(struct pm_codec *codec, struct pm_slice value, struct pm_buf *out, struct pm_error *err)
+int pm_codec_reframe(struct pm_codec *codec, struct pm_slice value, struct pm_buf *scratch, struct pm_slice *ret,
+                     struct pm_error *err)
 {
     struct pm_frame frame;
     enum pm_event_type type;
     if (!codec->registry) {
-        pm_buf_slice_add(out, value);
+        *ret = value;
         return PM_OK;
     }
     PM_TRY(pm_frame_read(value, &frame, err));
     if (frame.kind != PM_FRAME_SINGLE_OBJECT || !pm_schema_find(frame.fingerprint, &type))
         return pm_error_set(err, PM_ESCHEMA, "the record is not one that this program wrote");
     if (!codec->registered[type]) PM_TRY(register_type(codec, type, err));
-    pm_frame_put_confluent(codec->id_of[type], out);
-    pm_buf_slice_add(out, frame.body);
+    pm_buf_clear(scratch);
+    pm_frame_put_confluent(codec->id_of[type], scratch);
+    pm_buf_slice_add(scratch, frame.body);
+    *ret = pm_buf_slice(scratch);
     return PM_OK;
 }

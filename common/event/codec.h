@@ -28,9 +28,9 @@ int pm_codec_decode(struct pm_codec *codec, struct pm_slice value, int64_t defau
 int pm_codec_encode(struct pm_codec *codec, const struct pm_event *ev, struct pm_buf *out,
                     struct pm_error *err) PM_MUST_CHECK;
 
-/* A record as pm_codec_encode makes it without a registry, framed as this codec frames: appended to `out` with the
- * registry's id, or as it is. For records that waited where no registry was. */
-int pm_codec_reframe(struct pm_codec *codec, struct pm_slice value, struct pm_buf *out,
+/* A record as pm_codec_encode makes it without a registry, framed as this codec frames: with the registry's id, made in
+ * `scratch`, or as it is. For records that waited where no registry was. */
+int pm_codec_reframe(struct pm_codec *codec, struct pm_slice value, struct pm_buf *scratch, struct pm_slice *ret,
                      struct pm_error *err) PM_MUST_CHECK;
 
 /* CRC-64-AVRO of the Parsing Canonical Form of a built-in schema, and its JSON text as in schemas/. */
