@@ -152,6 +152,7 @@ static int deliver(const struct pm_cli *cli, const char *dir, const volatile sig
     if (rc == PM_EUSAGE) return pm_error_set(err, PM_EUSAGE, "%s", why.text);
     pm_cli_note(cli, "%s event%s of the outbox appended to the log",
                 pm_count_format(counts.events - *ret_refused, events), counts.events - *ret_refused == 1 ? "" : "s");
+    if (rc == PM_OK && counts.failed > 0) pm_cli_warn("%s", counts.why.text);
     if (rc != PM_OK)
         pm_cli_warn("%s; the rest waits in the outbox: provmat outbox drain %s --log %s", why.text, dir,
                     pm_cli_log_url(cli));

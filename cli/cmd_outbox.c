@@ -132,5 +132,6 @@ int pm_cmd_outbox_drain(struct pm_cli *cli, struct pm_error *err)
     if (counts.damaged > 0)
         pm_cli_warn("%llu segment%s damaged and kept; see: provmat outbox list %s", (unsigned long long)counts.damaged,
                     counts.damaged == 1 ? " was" : "s were", cli->operands[0]);
+    if (counts.failed > 0) return pm_error_set(err, counts.why.code, "%s", counts.why.text);
     return counts.damaged + refused ? pm_error_set(err, PM_EFORMAT, "%s", "") : PM_OK;
 }

@@ -55,6 +55,7 @@ static int64_t due_us(const struct provmat_producer *p)
 {
     int64_t due = INT64_MAX;
     if (p->spooling) due = is_away(p) ? p->retry_at_us : p->drain_at_us;
+    if (p->others && !is_away(p)) due = sooner(due, p->scan_at_us);
     if (p->spooling && p->settings.outbox_sync == PROVMAT_SYNC_INTERVAL) due = sooner(due, p->sync_at_us);
     return due;
 }
@@ -105,7 +106,6 @@ static void back(struct provmat_producer *p)
     p->backoff_ms = 0;
     pthread_cond_broadcast(&p->progress);
     if (!was_away) return;
-    p->scan_at_us = 0;
     pthread_mutex_unlock(&p->lock);
     tell(p, 6, "the log takes events again");
     pthread_mutex_lock(&p->lock);
@@ -147,6 +147,7 @@ static void delivered(struct provmat_producer *p, uint64_t end, size_t n)
     p->acknowledged += n - p->n_refused;
     p->rejected += p->n_refused;
     if (p->n_refused == 0) p->problem.code = PM_OK;
+    if (is_away(p)) p->scan_at_us = 0;
     back(p);
 }
 
@@ -199,6 +200,21 @@ static void sync_outbox(struct provmat_producer *p)
     if (rc != PM_OK) p->problem = why;
 }
 
+/* With the lock: what a look through the outbox left behind. A file that cannot be read or removed says nothing about
+ * the log. */
+static void drained(struct provmat_producer *p, const struct pm_drain_counts *counts, uint64_t gone, uint64_t left)
+{
+    int64_t now_us = pm_time_monotonic_us();
+    p->acknowledged += gone > p->n_refused ? gone - p->n_refused : 0;
+    p->rejected += p->n_refused;
+    p->spooling = left > 0;
+    p->others = counts->in_use > 0;
+    p->scan_at_us = now_us + SCAN_US;
+    p->drain_at_us = counts->failed > 0 ? p->scan_at_us : counts->in_use > 0 ? now_us + LOOK_AGAIN_US : 0;
+    if (counts->failed > 0) p->problem = counts->why;
+    else if (p->n_refused == 0) p->problem.code = PM_OK;
+}
+
 /* What waits in the directory, ours and what others left, into the log. New events come first: it breaks off when many
  * of them wait. */
 static void drain(struct provmat_producer *p)
@@ -209,24 +225,23 @@ static void drain(struct provmat_producer *p)
     pthread_mutex_unlock(&p->lock);
     pm_outbox_seal(p->outbox);
     int rc = pm_ship_open(&p->ship, &why);
-    if (rc == PM_OK) rc = pm_outbox_drain(p->settings.outbox, &p->ship, must_break_off, p, &counts, &why);
+    bool opened = rc == PM_OK;
+    if (opened) rc = pm_outbox_drain(p->settings.outbox, &p->ship, must_break_off, p, &counts, &why);
+    if (opened && (rc == PM_ENOTFOUND || rc == PM_EUSAGE || rc == PM_EIO)) { /* the directory's fault */
+        counts.failed++;
+        counts.why = why;
+        rc = PM_OK;
+    }
     uint64_t gone = pm_outbox_settle(p->outbox);
     uint64_t left = pm_outbox_waiting(p->outbox);
     pthread_mutex_lock(&p->lock);
-    p->acknowledged += gone > p->n_refused ? gone - p->n_refused : 0;
-    p->rejected += p->n_refused;
-    p->spooling = left > 0;
-    /* Another process delivers ours just now: look again soon. */
-    p->drain_at_us = counts.in_use > 0 ? pm_time_monotonic_us() + LOOK_AGAIN_US : 0;
-    p->scan_at_us = pm_time_monotonic_us() + SCAN_US;
+    drained(p, &counts, gone, left);
     if (rc == PM_OK) {
-        if (p->n_refused == 0) p->problem.code = PM_OK;
         back(p);
-        p->scan_at_us = pm_time_monotonic_us() + SCAN_US;
-    } else {
-        away(p, &why);
-        p->spooling = true; /* ask again */
+        return;
     }
+    p->spooling = true; /* ask again */
+    away(p, &why);
 }
 
 static void tend_outbox(struct provmat_producer *p)

@@ -139,6 +139,7 @@ int pm_outbox_each(const char *dir, void (*each)(void *arg, const struct pm_segm
         struct file file;
         struct pm_segment_info info = {.name = names.items[i]};
         if (!file_open(dir_fd, info.name, &file)) continue;
+        if (file.ours) (void)flock(file.fd, LOCK_UN); /* only asked: looking must not keep anybody from delivering */
         bool damaged = pm_segment_is_name(info.name, ".damaged");
         info.state = damaged ? PM_SEGMENT_DAMAGED : file.ours ? PM_SEGMENT_WAITING : PM_SEGMENT_IN_USE;
         look(&file, &info);
@@ -189,8 +190,15 @@ static int remove_segment(struct drain *drain, const char *name, bool keep, stru
     snprintf(kept, sizeof kept, "%.*s.damaged", (int)(strlen(name) - strlen(".seg")), name);
     int rc = keep ? renameat(drain->dir_fd, name, drain->dir_fd, kept) : unlinkat(drain->dir_fd, name, 0);
     if (rc != 0 && errno != ENOENT)
-        return pm_error_set(err, PM_EIO, "outbox %s: could not remove %s, which is delivered: %s", drain->dir, name,
-                            pm_error_system(errno));
+        return pm_error_set(err, PM_EIO, "could not remove it, and it is delivered: %s", pm_error_system(errno));
+    return PM_OK;
+}
+
+/* What is wrong with one file is no reason to leave the others. */
+static int note(struct drain *drain, const char *name, int rc, const struct pm_error *why)
+{
+    if (rc != PM_OK && drain->counts->failed++ == 0)
+        pm_error_set(&drain->counts->why, (enum pm_code)rc, "outbox %s: %s: %s", drain->dir, name, why->text);
     return PM_OK;
 }
 
@@ -198,17 +206,19 @@ static int drain_file(struct drain *drain, const char *name, struct file *file, 
 {
     struct pm_segment_head head;
     struct pm_segment_reader reader;
+    struct pm_error why = {0};
     bool all;
-    int rc = file_read(file, err);
-    if (rc != PM_OK) return pm_error_wrap(err, rc, "outbox %s: %s", drain->dir, name);
-    rc = pm_segment_head_get(pm_buf_slice(&file->bytes), &head, err);
-    if (rc == PM_ESCHEMA) return pm_error_wrap(err, PM_EUSAGE, "outbox %s: %s", drain->dir, name);
+    int rc = file_read(file, &why);
+    if (rc != PM_OK) return note(drain, name, rc, &why);
+    rc = pm_segment_head_get(pm_buf_slice(&file->bytes), &head, &why);
+    if (rc == PM_ESCHEMA) return note(drain, name, PM_EUSAGE, &why);
     pm_segment_reader_init(&reader, pm_buf_slice(&file->bytes)); /* a damaged head costs no record */
     if (rc != PM_OK && file->bytes.len < PM_SEGMENT_HEAD_BYTES) reader.at = file->bytes.len;
     PM_TRY(deliver(drain, &reader, &all, err));
     if (!all) return PM_OK;
     bool damaged = rc != PM_OK || reader.damaged > 0;
-    PM_TRY(remove_segment(drain, name, damaged, err));
+    rc = remove_segment(drain, name, damaged, &why);
+    if (rc != PM_OK) return note(drain, name, rc, &why);
     drain->counts->segments++;
     drain->counts->damaged += damaged;
     return PM_OK;

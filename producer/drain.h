@@ -31,10 +31,13 @@ struct pm_drain_counts {
     uint64_t segments, events; /* delivered */
     uint64_t in_use;           /* segments that were left alone */
     uint64_t damaged;          /* segments that were kept as .damaged */
+    uint64_t failed;           /* segments that could not be read or removed; the others were gone on with */
+    struct pm_error why;       /* the first of these */
 };
 
 /* Delivers every segment that nobody holds, through `ship`, and removes it. `stop` (NULL: never) is asked between
- * batches. On failure what was delivered before is gone from the directory, and *counts tells how much. */
+ * batches. Fails when the log does, or when the directory cannot be read; what was delivered before is gone from it,
+ * and *counts tells how much. */
 int pm_outbox_drain(const char *dir, struct pm_ship *ship, bool (*stop)(void *arg), void *arg,
                     struct pm_drain_counts *counts, struct pm_error *err) PM_MUST_CHECK;
 

@@ -28,6 +28,7 @@ struct provmat_producer {
     size_t n_refused;        /* of the batch */
     int backoff_ms;          /* 0: the log takes events, as far as is known */
     int64_t retry_at_us;     /* while it does not: when it is asked again */
+    bool others;             /* somebody's segment was in use when the outbox was looked through */
     int64_t scan_at_us;      /* when the outbox is looked through again for what others left */
     int64_t drain_at_us;     /* when what is ours in the outbox is delivered; 0: at once */
     int64_t sync_at_us;

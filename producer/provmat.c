@@ -107,7 +107,7 @@ static void after_fork_in_child(void)
         p->problem.code = PM_OK;
         p->backoff_ms = 0;
         p->retry_at_us = p->drain_at_us = p->scan_at_us = p->sync_at_us = 0;
-        p->spooling = false;
+        p->spooling = p->others = false;
         if (p->outbox) pm_outbox_after_fork(p->outbox, true);
         p->running = p->idle = p->hurried = p->ending = p->ended = p->abandoned = false;
     }

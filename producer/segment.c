@@ -82,8 +82,9 @@ void pm_segment_frame(const struct pm_record *record, char out[PM_SEGMENT_FRAME_
     memcpy(out + 4, &crc, 4);
 }
 
-/* The record at `at`, if there is one; returns its length in the file, else 0. */
-static size_t record_at(struct pm_slice file, size_t at, struct pm_record *ret)
+/* The record at `at`, if there is one; returns its length in the file, else 0. `looked` grows by what was summed up in
+ * vain: bytes that look like lengths everywhere must not take hours. */
+static size_t record_at(struct pm_slice file, size_t at, uint64_t *looked, struct pm_record *ret)
 {
     uint32_t length, crc, key_len;
     if (file.len - at < PM_SEGMENT_FRAME_BYTES) return 0;
@@ -92,7 +93,11 @@ static size_t record_at(struct pm_slice file, size_t at, struct pm_record *ret)
     memcpy(&crc, p + 4, 4);
     if (length < BODY_BYTES_MIN || length > BODY_BYTES_MAX || length > file.len - at - 8) return 0;
     memcpy(&key_len, p + 24, 4);
-    if (key_len > length - BODY_BYTES_MIN || crc != pm_crc32c(0, p + 8, length)) return 0;
+    if (key_len > length - BODY_BYTES_MIN) return 0;
+    if (crc != pm_crc32c(0, p + 8, length)) {
+        *looked += length;
+        return 0;
+    }
     memcpy(&ret->timestamp_ms, p + 8, 8);
     memcpy(&ret->sequence, p + 16, 8);
     ret->key = pm_slice(p + PM_SEGMENT_FRAME_BYTES, key_len);
@@ -108,8 +113,9 @@ void pm_segment_reader_init(struct pm_segment_reader *reader, struct pm_slice fi
 bool pm_segment_next(struct pm_segment_reader *reader, struct pm_record *ret)
 {
     size_t from = reader->at;
-    for (size_t at = from; at < reader->file.len; at++) {
-        size_t bytes = record_at(reader->file, at, ret);
+    size_t at = from;
+    for (; at < reader->file.len && reader->looked <= PM_SEGMENT_LOOK_MAX; at++) {
+        size_t bytes = record_at(reader->file, at, &reader->looked, ret);
         if (bytes == 0) continue;
         if (at != from) reader->damaged++;
         reader->at = at + bytes;
@@ -117,6 +123,7 @@ bool pm_segment_next(struct pm_segment_reader *reader, struct pm_record *ret)
         return true;
     }
     reader->cut = reader->file.len - from;
+    if (at < reader->file.len) reader->damaged++;
     reader->at = reader->file.len;
     return false;
 }

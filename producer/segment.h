@@ -32,11 +32,14 @@ bool pm_segment_is_name(const char *name, const char *suffix);
 /* What stands before key and value of the record. */
 void pm_segment_frame(const struct pm_record *record, char out[PM_SEGMENT_FRAME_BYTES]);
 
+#define PM_SEGMENT_LOOK_MAX ((uint64_t)256 << 20)
+
 struct pm_segment_reader {
     struct pm_slice file;
     size_t at;
     uint64_t records, damaged; /* damaged: places in the middle that are no record */
     size_t cut;                /* bytes at the end that are no record */
+    uint64_t looked; /* bytes that were summed up in vain; past PM_SEGMENT_LOOK_MAX the rest counts as damaged */
 };
 void pm_segment_reader_init(struct pm_segment_reader *reader, struct pm_slice file); /* its head has been read */
 /* The next whole record, which borrows from the file; false at the end. */

@@ -125,6 +125,20 @@ Test(outbox, a_damaged_byte_costs_its_record_alone)
     }
 }
 
+/* Every place looks like the length of a large record: the reader gives up instead of summing up for hours. */
+Test(outbox, lengths_everywhere_end_soon)
+{
+    char *bytes = malloc(PM_SEGMENT_BYTES);
+    unsigned seen;
+    memset(bytes, 0, PM_SEGMENT_BYTES);
+    for (size_t at = PM_SEGMENT_HEAD_BYTES; at + 16 <= PM_SEGMENT_BYTES; at += 16) memcpy(bytes + at, "\0\0\x0f", 4);
+    struct pm_segment_reader reader = read_all(bytes, PM_SEGMENT_BYTES, &seen);
+    cr_assert_eq(reader.records, 0);
+    cr_assert_eq(reader.damaged, 1);
+    cr_assert_leq(reader.looked, PM_SEGMENT_LOOK_MAX + (1 << 20));
+    free(bytes);
+}
+
 /* ---- directories ---- */
 
 static char dir[] = "/tmp/outbox-test-XXXXXX", box[64];
@@ -374,6 +388,24 @@ Test(outbox_dir, a_log_that_fails_leaves_the_segment)
     pm_log_memory_fail("outbox", PM_LOG_MEMORY_FLUSH, -1, PM_OK, "");
     cr_assert_eq(drained(&counts, &err), PM_OK, "%s", err.text);
     cr_assert_eq(counts.events, 100);
+}
+
+Test(outbox_dir, a_segment_of_a_newer_program_stops_nobody)
+{
+    struct pm_error err;
+    struct pm_drain_counts counts;
+    for (int i = 0; i < 3; i++) {
+        struct pm_outbox *outbox = opened(0, PM_OUTBOX_SYNC_NONE);
+        written(outbox, 1, 10);
+        pm_outbox_close(outbox);
+    }
+    flip(listed().names[1], 8); /* format 0 */
+    cr_assert_eq(drained(&counts, &err), PM_OK, "%s", err.text);
+    cr_assert_eq(counts.events, 20);
+    cr_assert_eq(counts.failed, 1);
+    cr_assert_eq(counts.why.code, PM_EUSAGE);
+    cr_assert_not_null(strstr(counts.why.text, "format 0"), "%s", counts.why.text);
+    cr_assert_eq(listed().n, 1);
 }
 
 Test(outbox_dir, directories_that_cannot_be_used_are_named)

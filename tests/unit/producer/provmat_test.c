@@ -16,6 +16,12 @@
 #include "common/log/log.h"
 #include "producer/drain.h"
 
+#ifdef __SANITIZE_THREAD__
+#define NO_THREADS_AFTER_FORK true
+#else
+#define NO_THREADS_AFTER_FORK false
+#endif
+
 /* ---- a log of its own for each test ---- */
 
 static char dir[] = "/tmp/provmat-test-XXXXXX", url[64];
@@ -741,6 +747,30 @@ Test(provmat, a_full_disk_and_a_full_queue_drop_and_count)
     cr_assert_geq(read_log(NULL, NULL), accepted);
 }
 
+/* A file that nobody can deliver is a problem that is told, and keeps no event from the log. */
+Test(provmat, a_foreign_segment_in_the_outbox_does_not_make_the_log_away)
+{
+    struct provmat_error err;
+    struct pm_segment_head head = {.number = 1};
+    char bytes[PM_SEGMENT_HEAD_BYTES], name[PM_SEGMENT_NAME_SIZE], path[200];
+    pm_segment_head_put(&head, bytes);
+    bytes[8] = 9; /* a newer program's */
+    pm_segment_name(head.producer, 1, ".seg", name);
+    provmat_producer *p = opened((struct provmat_options){.outbox = box(), .linger_ms = 1});
+    snprintf(path, sizeof path, "%s/%s", box(), name);
+    FILE *file = fopen(path, "w");
+    cr_assert(file && fwrite(bytes, 1, sizeof bytes, file) == sizeof bytes && fclose(file) == 0);
+    say_some(p, 0, 10);
+    while (counters_of(p).acknowledged < 10) usleep(1000);
+    while (provmat_problem(p, &err) == PROVMAT_OK) usleep(1000);
+    cr_assert_not_null(strstr(err.text, "format 9"), "%s", err.text);
+    say_some(p, 10, 20);
+    while (counters_of(p).acknowledged < 20) usleep(1000);
+    cr_assert_eq(counters_of(p).spooled, 0);
+    closed(p);
+    cr_assert_eq(read_log(NULL, NULL), 20);
+}
+
 Test(provmat, an_outbox_that_cannot_be_used_is_refused_by_name)
 {
     refused_option((struct provmat_options){.outbox = "/proc/no/box"}, "option outbox, \"/proc/no/box\"");
@@ -782,6 +812,7 @@ static void count_job(const char *line, void *arg)
 /* The parent's events are delivered once, by the parent, although the child has a copy of its queue and its log. */
 Test(provmat, a_child_goes_on_by_itself)
 {
+    if (NO_THREADS_AFTER_FORK) cr_skip_test("the thread sanitizer knows no threads in a forked child");
     provmat_producer *p = opened((struct provmat_options){.linger_ms = 200});
     for (int i = 0; i < 50; i++) cr_assert_eq(say_numbered(p, "parent", i), PROVMAT_OK);
     cr_assert_eq(provmat_flush(p, 20000, NULL), PROVMAT_OK); /* the log is open */
@@ -808,6 +839,7 @@ Test(provmat, a_child_goes_on_by_itself)
 
 Test(provmat, a_child_has_files_of_its_own)
 {
+    if (NO_THREADS_AFTER_FORK) cr_skip_test("the thread sanitizer knows no threads in a forked child");
     stand_in_the_way(false);
     provmat_producer *p = opened(
         (struct provmat_options){.linger_ms = 1, .outbox = box(), .outbox_mode = PROVMAT_OUTBOX_ALWAYS});
