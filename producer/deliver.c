@@ -9,6 +9,7 @@
  *
  * What is taken stays in the queue until the log has acknowledged it or the outbox has it; so a log that fails costs
  * nothing but time. The thread never ends the process: where memory is out it waits until there is some. */
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -178,6 +179,19 @@ static void deliver(struct provmat_producer *p)
     pm_producer_wait(p, &p->work, pm_time_monotonic_us() + (int64_t)BACKOFF_MS_FIRST * 1000);
 }
 
+/* Calls cannot tell: once when it begins, and how many they were when the log is back. */
+static void tell_drops(struct provmat_producer *p)
+{
+    char text[160];
+    if (p->dropped == p->dropped_told || (p->dropped_told > 0 && is_away(p))) return;
+    snprintf(text, sizeof text, "the queue of %zu bytes is full: %" PRIu64 " events were dropped so far", p->queue.size,
+             p->dropped);
+    p->dropped_told = p->dropped;
+    pthread_mutex_unlock(&p->lock);
+    tell(p, 3, text);
+    pthread_mutex_lock(&p->lock);
+}
+
 /* ---- the outbox ---- */
 
 static bool must_break_off(void *arg)
@@ -262,6 +276,7 @@ static void *run(void *arg)
     pthread_mutex_lock(&p->lock);
     while (gather(p)) {
         deliver(p);
+        tell_drops(p);
         if (p->outbox && !p->ending) tend_outbox(p);
     }
     pthread_mutex_unlock(&p->lock);

@@ -45,6 +45,7 @@ struct provmat_producer {
     bool spooling;                     /* something of ours is in the outbox */
     char job[PM_JOB_ID_BYTES_MAX + 1]; /* of provmat_job_set; empty: the settings' */
     struct pm_error problem;           /* code PM_OK: none */
+    uint64_t dropped_told;             /* of `dropped`, to diag */
     uint64_t flush_to;                 /* a place in the queue that somebody waits for */
     bool running;                      /* there is a thread */
     bool idle;                         /* it waits for a first event */

@@ -103,7 +103,7 @@ static void after_fork_in_child(void)
         p->ship = (struct pm_ship){0};
         p->queue.head = p->queue.tail = p->queue.records = 0;
         p->sequence = p->flush_to = 0;
-        p->accepted = p->acknowledged = p->rejected = p->dropped = 0;
+        p->accepted = p->acknowledged = p->rejected = p->dropped = p->dropped_told = 0;
         p->problem.code = PM_OK;
         p->backoff_ms = 0;
         p->retry_at_us = p->drain_at_us = p->scan_at_us = p->sync_at_us = 0;

@@ -116,6 +116,14 @@ static void keep(const char *line, void *arg)
     if (lines->n < 16) lines->text[lines->n++] = strdup(line);
 }
 
+static int say_numbered(provmat_producer *p, const char *job, int number)
+{
+    char path[64];
+    struct provmat_deleted event = {.size = sizeof event, .job_id = job, .path = path};
+    snprintf(path, sizeof path, "s/%d", number);
+    return provmat_deleted(p, &event, NULL);
+}
+
 /* ---- the kinds of events ---- */
 
 #define DIGEST "4f446dbc7bd04f446dbc7bd04f446dbc7bd04f446dbc7bd04f446dbc7bd01234"
@@ -309,6 +317,26 @@ Test(provmat, status_changed)
     same_as(p, code, &err,
             "{\"type\":\"JobStatusChanged\",\"job_id\":\"job-1\"," COMMON
             "\"status\":\"cancelled\",\"error\":\"stopped\",\"duration_us\":3}");
+}
+
+/* What is said again is the same event, although the time that it gets is another. */
+Test(provmat, an_event_without_a_time_has_the_id_of_its_line)
+{
+    static const char line[] = "{\"type\":\"ResultDeleted\",\"job_id\":\"j\",\"result\":\"s/1\"}";
+    provmat_producer *p = opened((struct provmat_options){0});
+    struct provmat_error err;
+    cr_assert_eq(say_numbered(p, "j", 1), PROVMAT_OK);
+    cr_assert_eq(say_numbered(p, "j", 1), PROVMAT_OK);
+    cr_assert_eq(provmat_event_json(p, line, sizeof line - 1, &err), PROVMAT_OK, "%s", err.text);
+    closed(p);
+    struct lines lines = {0};
+    cr_assert_eq(read_log(keep, &lines), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const char *id = strstr(lines.text[i], "\"event_id\":");
+        cr_assert(id && strncmp(id, strstr(lines.text[0], "\"event_id\":"), 46) == 0, "%s", lines.text[i]);
+    }
+    cr_assert_str_neq(lines.text[0], lines.text[1]);
+    for (size_t i = 0; i < 3; i++) free(lines.text[i]);
 }
 
 /* ---- what is refused ---- */
@@ -511,14 +539,6 @@ Test(provmat, job_begins_and_ends)
 
 /* ---- delivery ---- */
 
-static int say_numbered(provmat_producer *p, const char *job, int number)
-{
-    char path[64];
-    struct provmat_deleted event = {.size = sizeof event, .job_id = job, .path = path};
-    snprintf(path, sizeof path, "s/%d", number);
-    return provmat_deleted(p, &event, NULL);
-}
-
 Test(provmat, flush_means_acknowledged_and_counters_add_up)
 {
     struct provmat_error err;
@@ -544,8 +564,7 @@ Test(provmat, an_event_is_delivered_without_flush)
 
 struct told {
     pthread_mutex_t lock;
-    int warnings, informations;
-    char text[PROVMAT_ERROR_TEXT];
+    int warnings, informations, drops;
 };
 
 static void tell(void *arg, int level, const char *text)
@@ -554,8 +573,16 @@ static void tell(void *arg, int level, const char *text)
     pthread_mutex_lock(&told->lock);
     if (level == 6) told->informations++;
     else told->warnings++;
-    snprintf(told->text, sizeof told->text, "%s", text);
+    if (strstr(text, "dropped")) told->drops++;
     pthread_mutex_unlock(&told->lock);
+}
+
+static int drops_of(struct told *told)
+{
+    pthread_mutex_lock(&told->lock);
+    int n = told->drops;
+    pthread_mutex_unlock(&told->lock);
+    return n;
 }
 
 /* A file stands where the log's directory should be; then it goes away. */
@@ -590,8 +617,9 @@ Test(provmat, a_log_that_is_away_costs_time_and_no_event)
 Test(provmat, a_full_queue_drops_and_counts)
 {
     struct provmat_error err;
+    struct told told = {.lock = PTHREAD_MUTEX_INITIALIZER};
     stand_in_the_way(false);
-    provmat_producer *p = opened((struct provmat_options){.queue_bytes = 4 << 20});
+    provmat_producer *p = opened((struct provmat_options){.queue_bytes = 4 << 20, .diag = tell, .diag_arg = &told});
     int code;
     uint64_t accepted = 0;
     for (int i = 0; (code = say_numbered(p, "j", i)) == PROVMAT_OK; i++) accepted++;
@@ -600,6 +628,7 @@ Test(provmat, a_full_queue_drops_and_counts)
     cr_assert_eq(say_numbered(p, "j", 1), PROVMAT_EDROPPED);
     cr_assert_eq(counters_of(p).dropped, 2);
     cr_assert_eq(counters_of(p).queued, accepted);
+    while (drops_of(&told) == 0) usleep(1000);
     stand_in_the_way(true);
     cr_assert_eq(provmat_flush(p, 20000, &err), PROVMAT_OK, "%s", err.text);
     cr_assert_eq(counters_of(p).acknowledged, accepted);
