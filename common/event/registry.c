@@ -82,8 +82,6 @@ void pm_registry_close(struct pm_registry *registry)
     free(registry);
 }
 
-const char *pm_registry_url(const struct pm_registry *registry) { return registry->shown; }
-
 static void free_json(cJSON **json) { cJSON_Delete(*json); }
 static void free_text(char **text) { cJSON_free(*text); }
 

@@ -17,7 +17,6 @@ struct pm_registry;
 int pm_registry_open(const char *url, const char *ca_file, struct pm_registry **ret,
                      struct pm_error *err) PM_MUST_CHECK;
 void pm_registry_close(struct pm_registry *registry);
-const char *pm_registry_url(const struct pm_registry *registry); /* for messages: user and password masked */
 
 /* Appends the schema's JSON text. PM_ENOTFOUND when the registry has no such id (whether that is the record's fault is
  * the caller's to say), PM_ESCHEMA when it is not Avro or needs other schemas. Both calls: PM_ELOGAWAY when it cannot

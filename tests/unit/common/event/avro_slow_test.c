@@ -272,7 +272,7 @@ Test(avro_slow, a_schema_of_more_values_than_bytes_is_refused)
                          inner, others);
         cr_assert_lt(n, (int)sizeof json);
     }
-    char field[sizeof json + 40];
+    char field[sizeof json + 64];
     snprintf(field, sizeof field, "{\"name\":\"x\",\"type\":{\"type\":\"array\",\"items\":%s}}", json);
     refused(field, PM_SLICE("\x0a\x00"), "more values than the record has bytes for");
 }
