@@ -1,11 +1,14 @@
 /* cmd_path.c: `provmat path schemas|render|parse|check`: the paths of stores, forwards and backwards
- * (provstore/schema.h). Reads no log and no index. */
+ * (provstore/schema.h). Reads no log, and the index only for
+ * --candidates. */
+#define _GNU_SOURCE /* memmem */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "cli/command.h"
 #include "common/base/check.h"
 #include "common/base/json.h"
+#include "common/store/index.h"
 #include "provstore/schema.h"
 #include "query/output.h"
 
@@ -259,10 +262,25 @@ int pm_cmd_path_render(struct pm_cli *cli, struct pm_error *err)
 /* ---- parse ---- */
 
 static const struct pm_column parse_columns[] = {
-    {.name = "path", .type = PM_COLUMN_TEXT},
-    {.name = "schema", .type = PM_COLUMN_TEXT},
-    {.name = "kind", .type = PM_COLUMN_TEXT},
-    {.name = "reveals", .type = PM_COLUMN_JSON},
+    {.name = "path", .type = PM_COLUMN_TEXT},       {.name = "schema", .type = PM_COLUMN_TEXT},
+    {.name = "kind", .type = PM_COLUMN_TEXT},       {.name = "reveals", .type = PM_COLUMN_JSON},
+    {.name = "candidates", .type = PM_COLUMN_JSON}, /* --candidates */
+};
+#define PARSE_COLUMNS 4 /* without the candidates */
+
+struct guess { /* one path under one schema */
+    struct pm_slice path;
+    const struct pm_schema *schema;
+    enum pm_path_kind kind;
+    struct pm_revealed revealed[PM_VARIABLES_MAX];
+    struct pm_buf values[PM_VARIABLES_MAX]; /* candidates: JSON strings with commas between */
+};
+
+struct parsing {
+    struct pm_rows *rows;
+    struct guess *guesses;
+    size_t n, room;
+    bool candidates;
 };
 
 static void put_member(struct pm_buf *out, const char *name, struct pm_slice value, bool *first)
@@ -292,47 +310,141 @@ static void put_revealed(struct pm_buf *out, const struct pm_schema *schema, con
     pm_buf_byte(out, '}');
 }
 
-static int parse_one(struct pm_rows *rows, const struct pm_schema *schema, struct pm_slice path,
-                     const struct pm_path_facts *facts, struct pm_error *err)
+/* What a split revealed stands in the guess itself: it must move with it. */
+static void keep_revealed(struct guess *guess, const struct pm_revealed *revealed)
+{
+    memcpy(guess->revealed, revealed, guess->schema->names.count * sizeof *revealed);
+    for (size_t i = 0; i < guess->schema->names.count; i++)
+        if (revealed[i].prefix.ptr == revealed[i].prefix_bytes)
+            guess->revealed[i].prefix.ptr = guess->revealed[i].prefix_bytes;
+}
+
+static void parse_one(struct parsing *run, const struct pm_schema *schema, struct pm_slice path,
+                      const struct pm_path_facts *facts)
 {
     struct pm_revealed revealed[PM_VARIABLES_MAX];
-    struct pm_buf text = {0};
     enum pm_path_kind kind;
-    if (!pm_schema_match(schema, path, facts, &kind, revealed)) return PM_OK;
-    put_revealed(&text, schema, revealed);
+    if (!pm_schema_match(schema, path, facts, &kind, revealed)) return;
+    if (run->n == run->room) {
+        run->room = run->room ? 2 * run->room : 8;
+        struct guess *larger = pm_calloc(run->room, sizeof *larger);
+        for (size_t i = 0; i < run->n; i++) {
+            larger[i] = run->guesses[i];
+            keep_revealed(&larger[i], run->guesses[i].revealed);
+        }
+        free(run->guesses);
+        run->guesses = larger;
+    }
+    struct guess *guess = &run->guesses[run->n++];
+    *guess = (struct guess){.path = path, .schema = schema, .kind = kind};
+    keep_revealed(guess, revealed);
+}
+
+static void add_candidate(struct guess *guess, const char *name, struct pm_slice value)
+{
+    unsigned variable = pm_names_find(&guess->schema->names, pm_slice_cstr(name));
+    struct pm_buf quoted = {0}, *all;
+    if (!value.ptr || variable == PM_VARIABLES_MAX) return;
+    const struct pm_revealed *revealed = &guess->revealed[variable];
+    if (revealed->whole.ptr || (!revealed->prefix.ptr && !revealed->hash_len)) return;
+    if (!pm_revealed_allows(revealed, value)) return;
+    all = &guess->values[variable];
+    pm_json_put_string(&quoted, value);
+    if (!all->len || !memmem(all->ptr, all->len, quoted.ptr, quoted.len)) {
+        if (all->len) pm_buf_byte(all, ',');
+        pm_buf_slice_add(all, pm_buf_slice(&quoted));
+    }
+    pm_buf_release(&quoted);
+}
+
+static int add_candidates(void *arg, const struct pm_result *result, struct pm_error *err)
+{
+    struct parsing *run = arg;
+    const struct pm_event *facts = &result->facts;
+    struct pm_slice model = facts->model_digest, algorithm = PM_SLICE("sha256:"), none = {NULL, 0};
+    char hex[64];
+    (void)err;
+    if ((facts->has & PM_HAS(model_digest)) && pm_slice_starts(model, algorithm))
+        model = pm_slice(model.ptr + algorithm.len, model.len - algorithm.len);
+    struct pm_slice param_id = pm_result_param_id(result, hex);
+    for (size_t i = 0; i < run->n; i++) {
+        add_candidate(&run->guesses[i], "param_id", param_id);
+        add_candidate(&run->guesses[i], "bundle_digest",
+                      facts->has & PM_HAS(bundle_digest) ? facts->bundle_digest : none);
+        add_candidate(&run->guesses[i], "model_digest", facts->has & PM_HAS(model_digest) ? model : none);
+    }
+    return PM_OK;
+}
+
+static int find_candidates(struct parsing *run, const char *index_dir, struct pm_error *err)
+{
+    struct pm_index *index = NULL;
+    struct pm_snapshot *snap = NULL;
+    PM_TRY(pm_index_open(index_dir, &index, err));
+    int rc = pm_snapshot_open(index, &snap, err);
+    if (rc == PM_OK) rc = pm_results_each(snap, add_candidates, run, err);
+    pm_snapshot_close(snap);
+    pm_index_close(index);
+    return rc;
+}
+
+static int add_guess(struct pm_rows *rows, struct guess *guess, bool candidates, struct pm_error *err)
+{
+    struct pm_buf text = {0};
+    put_revealed(&text, guess->schema, guess->revealed);
     pm_row_begin(rows);
-    pm_row_text(rows, path);
-    pm_row_text(rows, schema->id);
-    pm_row_cstr(rows, pm_path_kind_name(kind));
+    pm_row_text(rows, guess->path);
+    pm_row_text(rows, guess->schema->id);
+    pm_row_cstr(rows, pm_path_kind_name(guess->kind));
     pm_row_json(rows, pm_buf_slice(&text));
+    pm_buf_clear(&text);
+    pm_buf_byte(&text, '{');
+    for (size_t i = 0; i < guess->schema->names.count; i++) {
+        if (!guess->values[i].len) continue;
+        if (text.len > 1) pm_buf_byte(&text, ',');
+        pm_json_put_string(&text, guess->schema->names.items[i]);
+        pm_buf_printf(&text, ":[%.*s]", (int)guess->values[i].len, guess->values[i].ptr);
+    }
+    pm_buf_byte(&text, '}');
+    if (candidates) pm_row_json(rows, pm_buf_slice(&text));
     pm_buf_release(&text);
     return pm_row_end(rows, err);
+}
+
+static void release_parsing(struct parsing *run)
+{
+    for (size_t i = 0; i < run->n; i++)
+        for (size_t k = 0; k < PM_VARIABLES_MAX; k++) pm_buf_release(&run->guesses[i].values[k]);
+    free(run->guesses);
+    pm_rows_free(run->rows);
 }
 
 int pm_cmd_path_parse(struct pm_cli *cli, struct pm_error *err)
 {
     PM_CLEANUP(release_schemas) struct pm_schemas schemas = {0};
-    PM_CLEANUP(pm_rows_cleanup) struct pm_rows *rows = NULL;
-    struct pm_rows_spec spec = {.columns = parse_columns, .n_columns = sizeof parse_columns / sizeof *parse_columns};
+    PM_CLEANUP(release_parsing) struct parsing run = {.candidates = pm_cli_flag(cli, "candidates")};
+    struct pm_rows_spec spec = {.columns = parse_columns, .n_columns = PARSE_COLUMNS + run.candidates};
     struct pm_output_options options = pm_cli_output_options(cli);
     struct pm_path_facts facts = {0};
     const struct pm_schema *only;
     uint64_t unknown = 0;
-    PM_TRY(pm_rows_new(&spec, &options, &rows, err));
+    PM_TRY(pm_rows_new(&spec, &options, &run.rows, err));
     PM_TRY(load(cli, true, &schemas, err));
     PM_TRY(choose(cli, &schemas, &only, err));
     PM_TRY(given_facts(cli, &facts, err));
     for (size_t i = 0; i < cli->n_operands; i++) {
-        uint64_t before = pm_rows_count(rows);
+        size_t before = run.n;
         struct pm_slice path = pm_slice_cstr(cli->operands[i]);
         for (size_t k = 0; k < schemas.count; k++)
-            if (!only || only == schemas.items[k]) PM_TRY(parse_one(rows, schemas.items[k], path, &facts, err));
-        if (pm_rows_count(rows) > before) continue;
+            if (!only || only == schemas.items[k]) parse_one(&run, schemas.items[k], path, &facts);
+        if (run.n > before) continue;
         pm_cli_warn("\"%s\" is a path of no schema%s", cli->operands[i],
                     facts.count ? " that agrees with what was given" : "");
         unknown++;
     }
-    PM_TRY(pm_rows_print(rows, stdout, NULL, err));
+    if (run.candidates) PM_TRY(find_candidates(&run, cli->index_dir, err));
+    for (size_t i = 0; i < run.n; i++) PM_TRY(add_guess(run.rows, &run.guesses[i], run.candidates, err));
+    PM_TRY(pm_rows_print(run.rows, stdout, NULL, err));
     return unknown ? pm_error_set(err, PM_ENOTFOUND, "%s", "") : PM_OK;
 }
 

@@ -42,7 +42,8 @@ int pm_store_open(struct pm_store_command *command, struct pm_cli *cli, const st
                                            .schemas = &command->schemas,
                                            .stop = pm_signals_catch(),
                                            .progress = cli->progress ? show_progress : NULL,
-                                           .arg = command};
+                                           .arg = command,
+                                           .progress_arg = command};
     command->started_us = pm_time_monotonic_us();
     return PM_OK;
 }
@@ -285,7 +286,6 @@ int pm_cmd_store_stats(struct pm_cli *cli, struct pm_error *err)
     int rc = pm_store_open(&stats.command, cli, stats_columns, sizeof stats_columns / sizeof *stats_columns, err);
     stats.areas = pm_calloc(AREAS_MAX, sizeof *stats.areas);
     stats.command.walk.result = count_result;
-    stats.command.walk.progress = NULL; /* `arg` is the stats */
     stats.command.walk.arg = &stats;
     if (rc == PM_OK) rc = run_stats(&stats, err);
     free(stats.areas);

@@ -73,8 +73,8 @@ static int adopt(struct run *run, struct pm_cli *cli, bool dry_run, struct pm_er
         .each = each,
         .arg = run,
     };
-    options.walk.progress = NULL;
     int rc = pm_adopt(&options, run->counts, err);
+    pm_progress_clear();
     if (rc == PM_OK && *run->command.walk.stop)
         rc = pm_error_set(err, PM_EIO, "interrupted; the same command goes on from here");
     if (rc != PM_OK && run->counts[PM_ADOPTED]) {

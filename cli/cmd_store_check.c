@@ -37,7 +37,9 @@ static int check(struct run *run, struct pm_cli *cli, bool plan, struct pm_error
         .walk = run->command.walk, .index_dir = cli->index_dir, .repair = plan ? add_event : NULL, .arg = run};
     options.walk.checksums = !pm_cli_flag(cli, "sizes-only");
     options.walk.finding = add_finding;
-    PM_TRY(pm_check_store(&options, &run->counts, err));
+    int rc = pm_check_store(&options, &run->counts, err);
+    pm_progress_clear();
+    PM_TRY(rc);
     if (*run->command.walk.stop) return pm_error_set(err, PM_EIO, "interrupted; nothing is printed");
     return plan ? print_plan(run, err) : pm_rows_print(run->command.rows, stdout, NULL, err);
 }

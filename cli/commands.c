@@ -516,8 +516,7 @@ const struct pm_command pm_commands[] = {
         .options = {{"dry-run", 0, PM_OPTION_FLAG, false, NULL, NULL, "append nothing; print what would be done"},
                     SCHEMA_FILE},
         .examples = {{"what would be adopted", "provmat store adopt ./store --dry-run"},
-                     {"adopt, and ask", "provmat store adopt ./store && provmat materialize --once && provmat query "
-                                        "results --unattributed"}},
+                     {"adopt what no event tells of", "provmat store adopt ./store"}},
         .run = pm_cmd_store_adopt,
     },
     {
@@ -573,8 +572,12 @@ const struct pm_command pm_commands[] = {
             "variable: its value, or its first characters (prefix), or the first digits of its BLAKE2b-256 (hash). "
             "Most layouts cut ids and digests, so several rows are common; with --set and --params only those remain "
             "that agree with what is given. The exit status is 1 when a path is one of no schema.\n\n"
-            "The whole identity of a result is in the log: `provmat query result PATH`.",
-        .options = {SCHEMA,
+            "With --candidates the index is read through, and `candidates` tells which parameter sets, bundles and "
+            "models that it knows agree with what was cut. The whole identity of a known result is what `provmat query "
+            "result PATH` prints.",
+        .options = {{"candidates", 0, PM_OPTION_FLAG, false, NULL, NULL,
+                     "say what the index knows that agrees with what was cut"},
+                    SCHEMA,
                     SCHEMA_FILE,
                     {"template", 0, PM_OPTION_TEXT, false, "TEMPLATE", NULL, "match this template too"},
                     PATH_KIND,

@@ -279,7 +279,6 @@ static int check_all(struct checking *run, struct pm_error *err)
     struct pm_store_walk walk = run->options->walk;
     walk.result = check_result;
     walk.finding = pass_on;
-    walk.progress = NULL;
     walk.arg = run;
     PM_TRY(pm_store_walk(&walk, &run->counts->store, err));
     if (walk.stop && *walk.stop) return PM_OK; /* what was not reached is not gone */

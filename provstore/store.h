@@ -88,7 +88,8 @@ struct pm_store_walk {
     int (*result)(void *arg, const struct pm_stored *stored, struct pm_error *err);
     int (*finding)(void *arg, const struct pm_finding *finding, struct pm_error *err);
     void (*progress)(void *arg, const struct pm_store_counts *counts); /* now and then */
-    void *arg;
+    void *arg;                                                         /* of result() and finding() */
+    void *progress_arg;                                                /* of progress() */
 };
 /* PM_EUSAGE: ROOT cannot be opened. `ret_counts` may be NULL. */
 int pm_store_walk(const struct pm_store_walk *walk, struct pm_store_counts *ret_counts,

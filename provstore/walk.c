@@ -108,7 +108,7 @@ void pm_walk_result(struct pm_walker *walker, const struct pm_stored *stored)
     if (walk->options->result && !walk->stopped)
         keep_error(walk, walk->options->result(walk->options->arg, stored, walk->err));
     if (walk->options->progress && walk->counts.results % PROGRESS_EVERY == 0)
-        walk->options->progress(walk->options->arg, &walk->counts);
+        walk->options->progress(walk->options->progress_arg, &walk->counts);
     pthread_mutex_unlock(&walk->lock);
 }
 

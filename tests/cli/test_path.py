@@ -172,3 +172,21 @@ def test_a_refused_line_does_not_stop_the_others(provmat):
     paths, err = render(provmat, lines, check=6)
     assert len(paths) == 2 and paths[1].endswith("seed_True")
     assert "stdin:2:" in err and '"seed"' in err and "stdin:3:" in err and '"/"' in err
+
+
+def test_candidates_are_what_the_index_knows(provmat, local, index):
+    """Two parameter sets that collide are both candidates; what the path holds whole has none."""
+    log, at = local(), index()
+    pair = GOLDEN["colliding_parameter_sets"]["pairs"][0]
+    common = {"type": "ResultComputed", "job_id": "j", "occurred_at": "2026-01-05T09:00:00Z", "kind": "sim"}
+    provmat.emit(log, [{**common, "result": f"r{i}", "params": params, "bundle_digest": "a" * 64, "model_digest": "sha256:" + "c" * 64}
+                       for i, params in enumerate(pair["params"] + [{"x": 1}])])
+    provmat("--log", log, "--index", at, "materialize", "--once")
+    rows = {row["schema"]: row for row in provmat.json_rows("--index", at, "path", "parse", "--candidates", pair["path"])}
+    assert rows["token"]["candidates"] == {"bundle_digest": ["a" * 64], "param_id": pair["param_ids"]}
+    assert "model_digest" not in rows["token-hashed"]["candidates"]
+    by_model = "token/v1/sims/101f51137ec9/" + pair["path"].split("/", 4)[4]
+    rows = {row["schema"]: row for row in provmat.json_rows("--index", at, "path", "parse", "--candidates", by_model)}
+    assert rows["token-hashed"]["candidates"]["model_digest"] == ["c" * 64] and "bundle_digest" not in rows["token"]["candidates"]
+    assert "no index" in provmat("--index", at + "-absent", "path", "parse", "--candidates", pair["path"], check=3).err
+    assert "candidates" not in provmat.json_rows("path", "parse", pair["path"])[0]
