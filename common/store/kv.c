@@ -294,6 +294,10 @@ static int open_locked(const char *dir, int flags, struct pm_kv **ret, struct pm
     snprintf(file, sizeof file, "%s/data.mdb", dir);
     if (!(flags & PM_KV_CREATE) && access(file, F_OK) != 0)
         return pm_error_set(err, PM_ENOTFOUND, "%s: holds no data.mdb", dir);
+    /* What is left where somebody died, or ran out of memory, while making it: the next writer makes it. */
+    struct stat data;
+    if (flags & PM_KV_READ_ONLY && stat(file, &data) == 0 && data.st_size == 0)
+        return pm_error_set(err, PM_ENOTFOUND, "%s: data.mdb is empty", dir);
     struct pm_kv *kv = find_open(&st);
     if (kv) {
         if (kv->read_only && !(flags & PM_KV_READ_ONLY))

@@ -187,3 +187,12 @@ def test_writing(name, story):
 
     probe = story[start].copy(f"{name}-probe")
     each(work, chosen(name, probe.allocations(command), WRITINGS))
+
+
+def test_empty_file_that_was_left(story):
+    """What is there when a process ended between making the file of an index and writing into it."""
+    place = story["log"].copy("empty-file")
+    (place.path / "provmat-data/index").mkdir()
+    (place.path / "provmat-data/index/data.mdb").touch()
+    place.good("materialize", "--once")
+    assert place.answers() == story["full"].answers()
