@@ -540,6 +540,19 @@ static int flush_until(struct producer *self, int64_t until_ms, struct provmat_e
     return code;
 }
 
+/* The library was asked in slices; the text names the time of the last, as "WORD NUMBER ms". */
+static void tell_whole_time(struct provmat_error *err, const char *word, long timeout_ms)
+{
+    char text[sizeof err->text];
+    const char *from = strstr(err->text, word);
+    if (!from) return;
+    from += strlen(word);
+    const char *rest = from + strspn(from, "0123456789");
+    if (rest == from || strncmp(rest, " ms", 3) != 0) return;
+    snprintf(text, sizeof text, "%.*s%ld%s", (int)(from - err->text), err->text, timeout_ms, rest);
+    memcpy(err->text, text, sizeof text);
+}
+
 static PyObject *producer_flush(PyObject *object, PyObject *argument)
 {
     struct producer *self = (struct producer *)object;
@@ -547,6 +560,7 @@ static PyObject *producer_flush(PyObject *object, PyObject *argument)
     long timeout_ms = PyLong_AsLong(argument);
     if (timeout_ms == -1 && PyErr_Occurred()) return NULL;
     int code = flush_until(self, now_ms() + timeout_ms, &err);
+    tell_whole_time(&err, " after ", timeout_ms);
     return code < 0 ? NULL : Py_BuildValue("(is)", code, err.text);
 }
 
@@ -580,6 +594,7 @@ static PyObject *producer_close(PyObject *object, PyObject *argument)
         code = close_handle(self, handle, until_ms + 1, &err);
         Py_END_ALLOW_THREADS
     }
+    tell_whole_time(&err, " within ", timeout_ms);
     return Py_BuildValue("(is)", code, err.text);
 }
 

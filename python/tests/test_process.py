@@ -8,7 +8,8 @@ import provmat
 import pytest
 from conftest import ROOT
 
-HEAD = "import logging, os, sys, time, multiprocessing, threading\nimport provmat\nlogging.basicConfig()\n"
+# From Python 3.12 on a fork beside threads is warned of.
+HEAD = "import warnings\nwarnings.simplefilter('ignore', DeprecationWarning)\nimport logging, os, sys, time, multiprocessing, threading\nimport provmat\nlogging.basicConfig()\n"
 
 
 def test_the_end_of_the_process_delivers(python, log):
