@@ -9,7 +9,12 @@ import pytest
 from conftest import ROOT
 
 # From Python 3.12 on a fork beside threads is warned of.
-HEAD = "import warnings\nwarnings.simplefilter('ignore', DeprecationWarning)\nimport logging, os, sys, time, multiprocessing, threading\nimport provmat\nlogging.basicConfig()\n"
+HEAD = """
+import logging, multiprocessing, os, sys, threading, time, warnings
+import provmat
+logging.basicConfig()
+warnings.simplefilter("ignore", DeprecationWarning)
+"""
 
 
 def test_the_end_of_the_process_delivers(python, log):
@@ -108,6 +113,25 @@ provmat.flush(20)
     code, _, err = python(script, PROVMAT_LOG=log.url, PROVMAT_JOB_ID="job-1")
     assert (code, err) == (0, "")
     assert {f"c/{child}" for child in range(10)} < {event["result"] for event in log.events()}
+
+
+def test_a_fork_while_another_thread_makes_the_default_producer(python, log):
+    script = HEAD + """
+from provmat import _default
+_default._lock.acquire()  # as another thread would hold it
+child = os.fork()
+if child == 0:
+    os._exit(0 if provmat.computed('a', kind='sim') and provmat.flush(20) else 1)
+for _ in range(2000):
+    done, status = os.waitpid(child, os.WNOHANG)
+    if done: break
+    time.sleep(0.01)
+else:
+    os.kill(child, 9)
+sys.exit(0 if done and status == 0 else 1)
+"""
+    code, _, err = python(script, PROVMAT_LOG=log.url, PROVMAT_JOB_ID="job-1")
+    assert (code, err) == (0, "")
 
 
 def test_configure_replaces_and_keeps_what_it_has(log, tmp_path):

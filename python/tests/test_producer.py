@@ -150,6 +150,20 @@ def test_what_is_wrong_is_counted_and_logged_once_and_goes_on(log, said, args, f
     assert len(log.events()) == 1
 
 
+@pytest.mark.parametrize("fields,text", [
+    ({"occurred_at": datetime.datetime(2026, 1, 1)}, "the time 2026-01-01T00:00:00 has no time zone"),
+    ({"loss": float("nan")}, "NaN is not a finite number"),
+    ({"task_id": b"x"}, "b'x' is of type bytes, which has no place in an event"),
+    ({"params": {"x": NumpyLike()}}, "is no bool, int, float or str"),
+    ({"diagnostics": {1: 2}}, "the name 1 is not a string"),
+    ({"colour": 1}, "colour"),
+])
+def test_the_reason_is_told(log, said, fields, text):
+    with provmat.Producer(log.url, job_id="job-1") as p:
+        assert not p.computed("a", kind="sim", **fields)
+    assert text in said()[0][1]
+
+
 def test_errors_without_a_text_are_errors_all_the_same(log):
     with provmat.Producer(log.url, job_id="job-1") as p:
         assert p.failed("a", kind="sim", error=Hostile())
@@ -226,7 +240,11 @@ def test_a_full_queue_drops_and_says_so_once(said):
     counters = p.counters
     assert accepted.count(True) == counters.accepted == counters.queued < 100
     assert counters.dropped == 100 - counters.accepted > 0
-    assert len([1 for level, _ in said() if level == "ERROR"]) == 1
+    for _ in range(300):  # the library's thread tells when it comes to it
+        p.flush(0.1)
+        if errors := [text for level, text in said() if level == "ERROR"]:
+            break
+    assert len(errors) == 1 and "events were dropped" in errors[0]
     p.close(0)
 
 

@@ -24,8 +24,7 @@ logger = logging.getLogger("provmat")
 _OUTBOX_MODES = {"auto": 0, "always": 1}
 _OUTBOX_SYNCS = {"none": 0, "interval": 1, "each": 2}
 _LEVELS = {3: logging.ERROR, 4: logging.WARNING, 6: logging.INFO}
-_REFUSED, _DROPPED = 1, 2  # PROVMAT_EINVALID, PROVMAT_EDROPPED
-_OK = 0
+_OK, _DROPPED = 0, 2  # PROVMAT_OK, PROVMAT_EDROPPED
 
 _open: weakref.WeakSet[Producer] = weakref.WeakSet()
 
@@ -164,20 +163,15 @@ class Producer(_native.Producer):
             util.Finalize(None, _close_all, exitpriority=-100)
 
     def _refused(self, code: int, kind: str, reason: str) -> None:
-        if code in self._told:
+        if code == _DROPPED or code in self._told:  # the library itself tells once of what is dropped
             logger.debug("%s is not recorded: %s", kind, reason)
-            return
-        self._told.add(code)
-        if code == _DROPPED:
-            logger.error("events are dropped, only counted from now on: %s", reason)
         else:
+            self._told.add(code)
             logger.warning("%s is not recorded: %s (what else is refused is only counted)", kind, reason)
 
     def _log_news(self) -> None:
         while (item := self._news()) is not None:
             level, text = item
-            if level == 6:  # the log takes events again
-                self._told.discard(_DROPPED)
             logger.log(_LEVELS.get(level, logging.WARNING), "%s", text)
 
     # ---- the rest ----
