@@ -279,7 +279,8 @@ DAMAGE = [
 
 
 @pytest.mark.parametrize("damage, codes, path, word", DAMAGE, ids=[item[0].__name__ for item in DAMAGE])
-def test_damage(provmat, store, damage, codes, path, word):
+def test_damage(provmat, tmp_path, damage, codes, path, word):
+    store = stores.few(tmp_path)
     before = len(provmat.json_rows("store", "list", store))
     damage(store)
     rows = findings(provmat, store)
