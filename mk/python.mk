@@ -17,7 +17,7 @@ $(PY_VENV)/.complete:
 	@echo "  VENV  $(PY_VENV)"
 	$(Q)rm -rf $(PY)/venv* && $(PYTHON) -m venv $(PY_VENV) && ln -sfn $(notdir $(PY_VENV)) $(PY)/venv
 	$(Q)$(PY)/venv/bin/python -m pip install --quiet --disable-pip-version-check -r python/requirements.txt || \
-	    { echo "make: the packages of python/requirements.txt could not be installed: see above; pip needs its package index" >&2; exit 1; }
+	    { echo "make: the packages of python/requirements.txt could not be installed: see above; run make again when pip reaches its package index" >&2; exit 1; }
 	$(Q)touch $@
 
 PY_SRCS = $(wildcard python/native/*.[ch] python/src/provmat/*.py python/src/provmat/*.pyi) python/setup.py python/pyproject.toml
