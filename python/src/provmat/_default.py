@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import threading
 from collections.abc import Callable
@@ -62,6 +63,8 @@ def _forward(method: Callable[Concatenate[Producer, _P], bool]) -> Callable[_P, 
     def call(*args: _P.args, **kwargs: _P.kwargs) -> bool:
         default = _producer if _producer is not None else _of_environment()
         return default is not None and method(default, *args, **kwargs)
+    signature = inspect.signature(method)
+    call.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
     call.__module__, call.__qualname__ = __package__, call.__name__  # so that it can be pickled
     return call
 
