@@ -350,5 +350,6 @@ int pm_convert(enum pm_event_type type, const void *given, const struct pm_conve
     TEXT(worker, c.worker ? c.worker : defaults->worker);
     TEXT(event_id, c.event_id);
     NUMBER(occurred_at, true, c.occurred_at_us ? c.occurred_at_us : defaults->now_us);
-    return pm_event_complete(ev, c.occurred_at_us != 0, &maker->arena, &maker->scratch, err);
+    /* The time counts in the id, also when it is ours: what a running job says again has happened again. */
+    return pm_event_complete(ev, &maker->arena, &maker->scratch, err);
 }

@@ -189,7 +189,7 @@ struct provmat_computed {
     const char *job_id;     /* NULL: of provmat_job_begin, else of the options */
     const char *worker;     /* NULL: of the options */
     const char *event_id;   /* 32 hex digits; NULL: derived from all other fields, as by `provmat emit` */
-    int64_t occurred_at_us; /* microseconds since 1970; 0: now */
+    int64_t occurred_at_us; /* microseconds since 1970; 0: now, so what is said twice has happened twice */
     const struct provmat_result *result;
     unsigned has;         /* LOSS, DURATION */
     double loss;          /* finite */
@@ -291,7 +291,8 @@ PROVMAT_API int provmat_status_changed(provmat_producer *p, const struct provmat
 /* A result was found in a store and nobody knows who made it: as computed, but it has no job (job_id must be NULL). */
 PROVMAT_API int provmat_discovered(provmat_producer *p, const struct provmat_computed *event,
                                    struct provmat_error *err);
-/* One event as a line of `provmat emit`: a JSON object of `length` bytes. job_id and worker are not filled in. */
+/* One event as a line of `provmat emit`: a JSON object of `length` bytes. job_id and worker are not filled in; the id
+ * of a line without a time is made without one, so that the line said again is the same event. */
 PROVMAT_API int provmat_event_json(provmat_producer *p, const char *line, size_t length, struct provmat_error *err);
 
 /* ---- the job of events that name none ---- */

@@ -50,14 +50,15 @@ enum pm_status {
 
 /* Every member of struct pm_event that an event can carry; the bit of member m is PM_HAS(m). Never renumber: bits are
  * in the index. */
-#define PM_EVENT_MEMBERS(X)                                                                                            \
-    X(job_id)                                                                                                          \
-    X(occurred_at)                                                                                                     \
-    X(event_id) X(worker) X(result) X(kind) X(schema) X(schema_version) X(bundle_ref) X(bundle_digest) X(model_digest) \
-        X(entrypoint) X(param_id) X(params) X(seed) X(target) X(target_digest) X(aggregation_id) X(loss)               \
-            X(n_replicates) X(task_id) X(outputs) X(inputs) X(input_task_ids) X(replicate_losses) X(diagnostics)       \
-                X(duration_us) X(env_digest) X(source) X(stored_at) X(failure) X(results) X(reason) X(job_type)        \
-                    X(targets) X(parents) X(definition_hash) X(input_hash) X(job_inputs) X(provider_id)                \
+#define PM_EVENT_MEMBERS(X)                                                                                      \
+    X(job_id)                                                                                                    \
+    X(occurred_at)                                                                                               \
+    X(event_id)                                                                                                  \
+    X(worker) X(result) X(kind) X(schema) X(schema_version) X(bundle_ref) X(bundle_digest) X(model_digest)       \
+        X(entrypoint) X(param_id) X(params) X(seed) X(target) X(target_digest) X(aggregation_id) X(loss)         \
+            X(n_replicates) X(task_id) X(outputs) X(inputs) X(input_task_ids) X(replicate_losses) X(diagnostics) \
+                X(duration_us) X(env_digest) X(source) X(stored_at) X(failure) X(results) X(reason) X(job_type)  \
+                    X(targets) X(parents) X(definition_hash) X(input_hash) X(job_inputs) X(provider_id)          \
                         X(provider_model) X(user) X(rerun_of) X(metadata) X(status) X(status_error)
 
 enum pm_member {
@@ -184,10 +185,9 @@ int pm_event_check(const struct pm_event *ev, struct pm_error *err) PM_MUST_CHEC
 int pm_path_check(const char *field, struct pm_slice path, struct pm_error *err) PM_MUST_CHECK;
 
 /* For an event that somebody built member by member: fills in what §5 derives (param_id, bundle_digest, event_id; a
- * "sha256:" before the digest is taken off) and calls pm_event_check. occurred_at must be there; was it the event's own
- * (`time_given`), or now? `params` must be canonical. What is filled in borrows from `arena`; `scratch` is overwritten.
- */
-int pm_event_complete(struct pm_event *ev, bool time_given, struct pm_arena *arena, struct pm_buf *scratch,
+ * "sha256:" before the digest is taken off) and calls pm_event_check. occurred_at must be there, and counts in the id;
+ * `params` must be canonical. What is filled in borrows from `arena`; `scratch` is overwritten. */
+int pm_event_complete(struct pm_event *ev, struct pm_arena *arena, struct pm_buf *scratch,
                       struct pm_error *err) PM_MUST_CHECK;
 
 /* ---- JSON lines (event_json.c) ---- */

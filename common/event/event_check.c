@@ -431,8 +431,7 @@ int pm_event_complete_read(struct pm_event *ev, bool time_given, enum pm_event_t
     return PM_OK;
 }
 
-int pm_event_complete(struct pm_event *ev, bool time_given, struct pm_arena *arena, struct pm_buf *scratch,
-                      struct pm_error *err)
+int pm_event_complete(struct pm_event *ev, struct pm_arena *arena, struct pm_buf *scratch, struct pm_error *err)
 {
-    return pm_event_complete_read(ev, time_given, PM_TRUST_NOTHING, arena, scratch, err);
+    return pm_event_complete_read(ev, true, PM_TRUST_NOTHING, arena, scratch, err);
 }
