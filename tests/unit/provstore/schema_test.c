@@ -88,6 +88,7 @@ Test(schema, the_path_as_a_whole_keeps_the_rule_of_paths)
     cr_assert_neq(pm_schema_path(own, PM_PATH_SIM, &facts, &out, &err), PM_OK);
     cr_assert(strstr(err.text, "1024"), "%s", err.text);
     free(deep);
+    pm_buf_release(&out);
     pm_schemas_release(&schemas);
 }
 
