@@ -102,6 +102,7 @@ static void delete_topic(rd_kafka_t *rk, rd_kafka_queue_t *queue)
 {
     rd_kafka_DeleteTopic_t *old = rd_kafka_DeleteTopic_new(topic);
     rd_kafka_DeleteTopics(rk, &old, 1, NULL, queue);
+    rd_kafka_DeleteTopic_destroy(old);
     answer(queue);
     await_partitions(rk, 0);
 }
@@ -117,6 +118,7 @@ static void create_topic(rd_kafka_t *rk, rd_kafka_queue_t *queue, int n, char **
         rd_kafka_NewTopic_set_config(fresh, *settings, equals + 1);
     }
     rd_kafka_CreateTopics(rk, &fresh, 1, NULL, queue);
+    rd_kafka_NewTopic_destroy(fresh);
     answer(queue);
     await_partitions(rk, n);
 }
@@ -126,6 +128,7 @@ static void grow(rd_kafka_t *rk, rd_kafka_queue_t *queue, int n)
     char text[512];
     rd_kafka_NewPartitions_t *more = rd_kafka_NewPartitions_new(topic, (size_t)n, text, sizeof text);
     rd_kafka_CreatePartitions(rk, &more, 1, NULL, queue);
+    rd_kafka_NewPartitions_destroy(more);
     answer(queue);
     await_partitions(rk, n);
 }
@@ -135,7 +138,9 @@ static void trim(rd_kafka_t *rk, rd_kafka_queue_t *queue, int partition, long lo
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, topic, partition)->offset = before;
     rd_kafka_DeleteRecords_t *records = rd_kafka_DeleteRecords_new(list);
+    rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_DeleteRecords(rk, &records, 1, NULL, queue);
+    rd_kafka_DeleteRecords_destroy(records);
     answer(queue);
     int64_t first = -1, next;
     for (int i = 0; i < 500 && first != before; i++) {
