@@ -20,7 +20,9 @@ struct member {
     read_fn *read;
 };
 
-static int read_members(struct reading *reading, const struct member *members, struct pm_error *err)
+/* An object, member by member: `member` takes the value, which is at the cursor. */
+typedef int member_fn(struct reading *reading, struct pm_slice key, void *arg, struct pm_error *err);
+static int read_object(struct reading *reading, member_fn *member, void *arg, struct pm_error *err)
 {
     PM_TRY(pm_json_enter(&reading->in, '{', err));
     for (;;) {
@@ -28,17 +30,24 @@ static int read_members(struct reading *reading, const struct member *members, s
         bool more;
         PM_TRY(pm_json_read_key(&reading->in, &key, &more, err));
         if (!more) return PM_OK;
-        const struct member *member = members;
-        while (member->name && !pm_slice_is(key, member->name)) member++;
-        int rc;
-        if (pm_json_peek(&reading->in) == PM_JSON_NULL) rc = pm_json_read_null(&reading->in, err);
-        else if (member->name) rc = member->read(reading, err);
-        else rc = pm_json_read_compact(&reading->in, NULL, err);
-        if (rc != PM_OK) {
-            return pm_error_wrap(err, rc, "field \"%.*s\" at byte offset %zu", (int)(key.len > 100 ? 100 : key.len),
-                                 key.ptr, (size_t)(reading->in.at - reading->in.start));
-        }
+        PM_TRY(member(reading, key, arg, err));
     }
+}
+
+static int skip(struct reading *reading, struct pm_error *err) { return pm_json_read_compact(&reading->in, NULL, err); }
+
+/* `arg`: where a table of members stands. */
+static int take_listed(struct reading *reading, struct pm_slice key, void *arg, struct pm_error *err)
+{
+    const struct member *member = *(const struct member *const *)arg;
+    while (member->name && !pm_slice_is(key, member->name)) member++;
+    int rc;
+    if (pm_json_peek(&reading->in) == PM_JSON_NULL) rc = pm_json_read_null(&reading->in, err);
+    else if (member->name) rc = member->read(reading, err);
+    else rc = skip(reading, err);
+    if (rc == PM_OK) return PM_OK;
+    return pm_error_wrap(err, rc, "field \"%.*s\" at byte offset %zu", (int)(key.len > 100 ? 100 : key.len), key.ptr,
+                         (size_t)(reading->in.at - reading->in.start));
 }
 
 static int read_file(struct reading *reading, struct pm_slice text, const char *file, const struct member *members,
@@ -46,7 +55,7 @@ static int read_file(struct reading *reading, struct pm_slice text, const char *
 {
     int rc = text.len ? pm_json_open(&reading->in, text, reading->arena, err)
                       : pm_error_set(err, PM_EFORMAT, "the file is empty");
-    if (rc == PM_OK) rc = read_members(reading, members, err);
+    if (rc == PM_OK) rc = read_object(reading, take_listed, &members, err);
     if (rc == PM_OK) rc = pm_json_close(&reading->in, err);
     return rc == PM_OK ? rc : pm_error_wrap(err, rc, "%s", file);
 }
@@ -155,75 +164,69 @@ int pm_metadata_read(struct pm_slice text, struct pm_arena *arena, struct pm_sto
 
 /* ---- result.json ---- */
 
-static int read_output(struct reading *reading, struct pm_stored_output *output, struct pm_error *err)
+static int take_output_member(struct reading *reading, struct pm_slice key, void *arg, struct pm_error *err)
 {
-    *output = (struct pm_stored_output){
-        .size = -1, .arrow_size = -1, .parquet_size = -1, .json_size = -1, .name = output->name};
-    PM_TRY(pm_json_enter(&reading->in, '{', err));
-    for (;;) {
-        struct pm_slice key;
-        bool more;
-        PM_TRY(pm_json_read_key(&reading->in, &key, &more, err));
-        if (!more) return PM_OK;
-        int64_t *size = pm_slice_is(key, "size")           ? &output->size
-                        : pm_slice_is(key, "arrow_size")   ? &output->arrow_size
-                        : pm_slice_is(key, "parquet_size") ? &output->parquet_size
-                        : pm_slice_is(key, "json_size")    ? &output->json_size
-                                                           : NULL;
-        if (pm_json_peek(&reading->in) == PM_JSON_NULL) PM_TRY(pm_json_read_null(&reading->in, err));
-        else if (size) PM_TRY(read_integer(reading, size, 0, err));
-        else if (pm_slice_is(key, "checksum")) PM_TRY(read_text(reading, &output->checksum, 0, err));
-        else PM_TRY(pm_json_read_compact(&reading->in, NULL, err));
+    struct pm_stored_output *output = arg;
+    int64_t *size = pm_slice_is(key, "size")           ? &output->size
+                    : pm_slice_is(key, "arrow_size")   ? &output->arrow_size
+                    : pm_slice_is(key, "parquet_size") ? &output->parquet_size
+                    : pm_slice_is(key, "json_size")    ? &output->json_size
+                                                       : NULL;
+    if (pm_json_peek(&reading->in) == PM_JSON_NULL) return pm_json_read_null(&reading->in, err);
+    if (size) return read_integer(reading, size, 0, err);
+    if (pm_slice_is(key, "checksum")) return read_text(reading, &output->checksum, 0, err);
+    return skip(reading, err);
+}
+
+static int read_output(struct reading *reading, struct pm_slice name, struct pm_stored_output *ret,
+                       struct pm_error *err)
+{
+    *ret = (struct pm_stored_output){.name = name, .size = -1, .arrow_size = -1, .parquet_size = -1, .json_size = -1};
+    return read_object(reading, take_output_member, ret, err);
+}
+
+/* `arg`: how many there is room for. */
+static int take_output(struct reading *reading, struct pm_slice name, void *arg, struct pm_error *err)
+{
+    struct pm_stored *stored = reading->stored;
+    size_t *room = arg;
+    if (stored->n_outputs == PM_OUTPUTS_MAX)
+        return pm_error_set(err, PM_ELIMIT, "above the limit of %d outputs", PM_OUTPUTS_MAX);
+    if (stored->n_outputs == *room) {
+        *room = *room ? 2 * *room : 8;
+        struct pm_stored_output *larger = pm_arena_alloc(reading->arena, *room * sizeof *larger);
+        if (stored->n_outputs) memcpy(larger, stored->outputs, stored->n_outputs * sizeof *larger);
+        stored->outputs = larger;
     }
+    int rc = read_output(reading, name.ptr ? name : PM_SLICE(""), &stored->outputs[stored->n_outputs++], err);
+    return rc == PM_OK ? rc : pm_error_wrap(err, rc, "output \"%.*s\"", PM_SLICE_ARG(name));
 }
 
 static int read_outputs(struct reading *reading, struct pm_error *err)
 {
-    struct pm_stored *stored = reading->stored;
     size_t room = 0;
-    stored->n_outputs = 0;
-    PM_TRY(pm_json_enter(&reading->in, '{', err));
-    for (;;) {
-        struct pm_slice name;
-        bool more;
-        PM_TRY(pm_json_read_key(&reading->in, &name, &more, err));
-        if (!more) return PM_OK;
-        if (stored->n_outputs == PM_OUTPUTS_MAX)
-            return pm_error_set(err, PM_ELIMIT, "above the limit of %d outputs", PM_OUTPUTS_MAX);
-        if (stored->n_outputs == room) {
-            room = room ? 2 * room : 8;
-            struct pm_stored_output *larger = pm_arena_alloc(reading->arena, room * sizeof *larger);
-            if (stored->n_outputs) memcpy(larger, stored->outputs, stored->n_outputs * sizeof *larger);
-            stored->outputs = larger;
-        }
-        struct pm_stored_output *output = &stored->outputs[stored->n_outputs++];
-        output->name = name.ptr ? name : PM_SLICE("");
-        int rc = read_output(reading, output, err);
-        if (rc != PM_OK) return pm_error_wrap(err, rc, "output \"%.*s\"", PM_SLICE_ARG(name));
-    }
+    reading->stored->n_outputs = 0;
+    return read_object(reading, take_output, &room, err);
+}
+
+static int take_error_member(struct reading *reading, struct pm_slice key, void *arg, struct pm_error *err)
+{
+    struct pm_failure *failure = arg;
+    if (pm_slice_is(key, "error_type")) return pm_json_read_string(&reading->in, &failure->type, err);
+    if (pm_slice_is(key, "message")) return pm_json_read_string(&reading->in, &failure->message, err);
+    return skip(reading, err);
 }
 
 static int read_error(struct reading *reading, struct pm_error *err)
 {
-    struct pm_stored *stored = reading->stored;
-    stored->state = PM_STORED_FAILED;
-    PM_TRY(pm_json_enter(&reading->in, '{', err));
-    for (;;) {
-        struct pm_slice key;
-        bool more;
-        PM_TRY(pm_json_read_key(&reading->in, &key, &more, err));
-        if (!more) return PM_OK;
-        if (pm_slice_is(key, "error_type")) PM_TRY(pm_json_read_string(&reading->in, &stored->failure.type, err));
-        else if (pm_slice_is(key, "message")) PM_TRY(pm_json_read_string(&reading->in, &stored->failure.message, err));
-        else PM_TRY(pm_json_read_compact(&reading->in, NULL, err));
-    }
+    reading->stored->state = PM_STORED_FAILED;
+    return read_object(reading, take_error_member, &reading->stored->failure, err);
 }
 
 static int read_error_details(struct reading *reading, struct pm_error *err)
 {
     reading->stored->has_error_details = true;
-    reading->stored->error_details.name = PM_SLICE("error_details");
-    return read_output(reading, &reading->stored->error_details, err);
+    return read_output(reading, PM_SLICE("error_details"), &reading->stored->error_details, err);
 }
 
 static int read_loss(struct reading *reading, struct pm_error *err)
@@ -264,18 +267,10 @@ static int read_diagnostics(struct reading *reading, struct pm_error *err)
     return rc;
 }
 
-/* One of "inputs": its task_id, if it has one. */
-static int read_input(struct reading *reading, struct pm_slice *ret, struct pm_error *err)
+/* Of one of "inputs": its task_id, if it has one. */
+static int take_input_member(struct reading *reading, struct pm_slice key, void *arg, struct pm_error *err)
 {
-    PM_TRY(pm_json_enter(&reading->in, '{', err));
-    for (;;) {
-        struct pm_slice key;
-        bool more;
-        PM_TRY(pm_json_read_key(&reading->in, &key, &more, err));
-        if (!more) return PM_OK;
-        if (pm_slice_is(key, "task_id")) PM_TRY(pm_json_read_string(&reading->in, ret, err));
-        else PM_TRY(pm_json_read_compact(&reading->in, NULL, err));
-    }
+    return pm_slice_is(key, "task_id") ? pm_json_read_string(&reading->in, arg, err) : skip(reading, err);
 }
 
 static int read_inputs(struct reading *reading, struct pm_error *err)
@@ -295,7 +290,7 @@ static int read_inputs(struct reading *reading, struct pm_error *err)
             ids = larger;
         }
         ids[n] = (struct pm_slice){NULL, 0};
-        PM_TRY(read_input(reading, &ids[n], err));
+        PM_TRY(read_object(reading, take_input_member, &ids[n], err));
         n += ids[n].len > 0;
     }
     if (!n) return PM_OK;
@@ -327,35 +322,26 @@ int pm_result_read(struct pm_slice text, struct pm_arena *arena, struct pm_store
 
 /* ---- manifest.json ---- */
 
-static int read_model(struct reading *reading, struct pm_error *err)
+static int take_model_member(struct reading *reading, struct pm_slice key, void *arg, struct pm_error *err)
 {
-    struct pm_result_texts *texts = reading->texts;
-    PM_TRY(pm_json_enter(&reading->in, '{', err));
-    for (;;) {
-        struct pm_slice key, digest;
-        bool more;
-        PM_TRY(pm_json_read_key(&reading->in, &key, &more, err));
-        if (!more) return PM_OK;
-        if (!pm_slice_is(key, "model_digest")) {
-            PM_TRY(pm_json_read_compact(&reading->in, NULL, err));
-            continue;
-        }
-        PM_TRY(pm_json_read_string(&reading->in, &digest, err));
-        if (digest.len && texts->n_model_digests < PM_MANIFEST_MODELS_MAX)
-            texts->model_digests[texts->n_model_digests++] = digest;
-    }
+    struct pm_result_texts *texts = arg;
+    struct pm_slice digest;
+    if (!pm_slice_is(key, "model_digest")) return skip(reading, err);
+    PM_TRY(pm_json_read_string(&reading->in, &digest, err));
+    if (digest.len && texts->n_model_digests < PM_MANIFEST_MODELS_MAX)
+        texts->model_digests[texts->n_model_digests++] = digest;
+    return PM_OK;
+}
+
+static int take_model(struct reading *reading, struct pm_slice name, void *arg, struct pm_error *err)
+{
+    (void)name;
+    return read_object(reading, take_model_member, arg, err);
 }
 
 static int read_models(struct reading *reading, struct pm_error *err)
 {
-    PM_TRY(pm_json_enter(&reading->in, '{', err));
-    for (;;) {
-        struct pm_slice name;
-        bool more;
-        PM_TRY(pm_json_read_key(&reading->in, &name, &more, err));
-        if (!more) return PM_OK;
-        PM_TRY(read_model(reading, err));
-    }
+    return read_object(reading, take_model, reading->texts, err);
 }
 
 static const struct member manifest_members[] = {{"models", read_models}, {0}};
