@@ -9,7 +9,6 @@
 #include "common/base/number.h"
 #include "common/base/time.h"
 #include "common/event/identity.h"
-#include "common/store/snapshot.h"
 #include "provstore/adopt.h"
 
 const struct pm_finding_code pm_check_codes[] = {
@@ -118,16 +117,22 @@ static int propose_deletion(struct checking *run, struct pm_slice path, struct p
 
 /* ---- one result that both have ---- */
 
-static struct pm_slice number_text(struct checking *run, bool real, double value, uint64_t count, int64_t integer)
+/* A number's text, in the arena. */
+static struct pm_slice of_double(struct checking *run, double value)
 {
     char *out = pm_arena_alloc(&run->arena, PM_DOUBLE_TEXT_SIZE);
-    if (real) return pm_slice(out, pm_double_format(value, out));
-    if (count) return pm_slice(out, pm_u64_format(count, out));
-    return pm_slice(out, pm_i64_format(integer, out));
+    return pm_slice(out, pm_double_format(value, out));
 }
-static struct pm_slice of_double(struct checking *run, double value) { return number_text(run, true, value, 0, 0); }
-static struct pm_slice of_u64(struct checking *run, uint64_t value) { return number_text(run, false, 0, value, 0); }
-static struct pm_slice of_i64(struct checking *run, int64_t value) { return number_text(run, false, 0, 0, value); }
+static struct pm_slice of_u64(struct checking *run, uint64_t value)
+{
+    char *out = pm_arena_alloc(&run->arena, PM_INTEGER_TEXT_SIZE);
+    return pm_slice(out, pm_u64_format(value, out));
+}
+static struct pm_slice of_i64(struct checking *run, int64_t value)
+{
+    char *out = pm_arena_alloc(&run->arena, PM_INTEGER_TEXT_SIZE);
+    return pm_slice(out, pm_i64_format(value, out));
+}
 
 struct field {
     const char *name;
@@ -203,15 +208,12 @@ static int compare_outputs(struct checking *run, const struct pm_event *disk, co
 
 static int check_known(struct checking *run, const struct pm_stored *stored, uint64_t number, struct pm_error *err)
 {
-    struct pm_record record;
-    struct pm_slice path_form;
     struct pm_result result;
     struct pm_event disk = stored->facts;
     disk.result = stored->path;
     mark(run, number);
     run->counts->compared++;
     if (stored->state != PM_STORED_WHOLE && stored->state != PM_STORED_BROKEN) return PM_OK;
-    PM_TRY(pm_snapshot_record(run->snap, number, &record, &path_form, err));
     PM_TRY(pm_result_get(run->snap, number, &run->arena, &result, err));
     if (result.deleted) {
         PM_TRY(tell(run, "deleted_present", stored->path, NONE, NONE, NONE,
@@ -219,7 +221,7 @@ static int check_known(struct checking *run, const struct pm_stored *stored, uin
                                                                   : "a left-over of before it was deleted",
                     err));
         PM_TRY(propose_discovery(run, stored, result.deleted_at, err));
-    } else if (record.stamp.type > PM_RESULT_DISCOVERED && stored->state == PM_STORED_WHOLE) {
+    } else if (!result.produced && stored->state == PM_STORED_WHOLE) {
         PM_TRY(tell(run, "unknown", stored->path, NONE, NONE, NONE,
                     "it was reused, failed or expected, but no event tells that it was computed or found", err));
         PM_TRY(propose_discovery(run, stored, INT64_MIN, err));
@@ -247,11 +249,7 @@ static int check_result(void *arg, const struct pm_stored *stored, struct pm_err
 static int check_gone(void *arg, const struct pm_result *result, struct pm_error *err)
 {
     struct checking *run = arg;
-    struct pm_record record;
-    struct pm_slice path_form;
-    if (result->deleted || !result->facts.has || was_seen(run, result->number)) return PM_OK;
-    PM_TRY(pm_snapshot_record(run->snap, result->number, &record, &path_form, err));
-    if (record.stamp.type > PM_RESULT_DISCOVERED) return PM_OK;
+    if (result->deleted || !result->produced || !result->facts.has || was_seen(run, result->number)) return PM_OK;
     pm_arena_reset(&run->arena);
     PM_TRY(tell(run, "gone", result->path, NONE, NONE, NONE,
                 "the index has it and tells of no deletion; it is not in this store", err));

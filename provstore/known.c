@@ -9,7 +9,6 @@
 #include "common/base/check.h"
 #include "common/base/hash.h"
 #include "common/base/time.h"
-#include "common/store/snapshot.h"
 
 #define POLL_RECORDS 4096
 #define POLL_BYTES ((size_t)8 << 20)
@@ -57,9 +56,10 @@ static void take_event(struct pm_known *known, const struct pm_event *ev)
     bool produced = ev->type == PM_RESULT_COMPUTED || ev->type == PM_RESULT_DISCOVERED;
     if (!produced && ev->type != PM_RESULT_DELETED) return;
     if (2 * (known->count + 1) > known->size) grow(known);
-    struct seen *seen = slot_of(known, pm_hash128(ev->result));
+    struct pm_hash128 path = pm_hash128(ev->result);
+    struct seen *seen = slot_of(known, path);
     if (is_free(seen)) {
-        seen->path = pm_hash128(ev->result);
+        seen->path = path;
         known->count++;
     }
     int64_t *at = produced ? &seen->produced_at : &seen->deleted_at;
@@ -200,16 +200,13 @@ static int ask_index(struct pm_known *known, struct pm_slice path, bool *ret_pro
                      struct pm_error *err)
 {
     uint64_t number;
-    struct pm_record record;
     struct pm_result result;
-    struct pm_slice path_form;
     int rc = pm_result_find(known->snap, path, &number, err);
     if (rc == PM_ENOTFOUND) return PM_OK;
     PM_TRY(rc);
-    PM_TRY(pm_snapshot_record(known->snap, number, &record, &path_form, err));
-    *ret_produced = record.stamp.type == PM_RESULT_COMPUTED || record.stamp.type == PM_RESULT_DISCOVERED;
     pm_arena_reset(&known->arena);
     PM_TRY(pm_result_get(known->snap, number, &known->arena, &result, err));
+    *ret_produced = result.produced;
     if (result.deleted) *ret_deleted_at = result.deleted_at;
     return PM_OK;
 }

@@ -134,6 +134,7 @@ struct pm_result {
      * `facts.has` says which are known. A result that is only expected or deleted has none. */
     struct pm_event facts;
     bool attributed; /* some job computed it */
+    bool produced;   /* computed by some job, or discovered */
     bool deleted;
     int64_t deleted_at;
     uint32_t conflicts; /* fields with two values */

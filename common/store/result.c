@@ -138,6 +138,13 @@ static int facts_event(struct pm_snapshot *snap, const struct pm_record *rec, st
                    err);
 }
 
+/* The primary is the strongest event, so it tells whether there is one that strong. */
+static void put_origin(struct pm_result *ret, const struct pm_stamp *primary)
+{
+    ret->attributed = primary->type == PM_RESULT_COMPUTED;
+    ret->produced = primary->type == PM_RESULT_COMPUTED || primary->type == PM_RESULT_DISCOVERED;
+}
+
 static int result_full(struct pm_snapshot *snap, struct pm_facts *facts, struct pm_arena *arena, struct pm_result *ret,
                        struct pm_error *err)
 {
@@ -147,7 +154,7 @@ static int result_full(struct pm_snapshot *snap, struct pm_facts *facts, struct 
     ret->number = facts->result;
     PM_TRY(pm_snapshot_path(snap, &facts->primary, facts->path_form, arena, &ret->path, err));
     PM_TRY(facts_event(snap, &merged, &ret->facts, err));
-    ret->attributed = merged.stamp.type == PM_RESULT_COMPUTED;
+    put_origin(ret, &facts->primary.stamp);
     ret->deleted = pm_facts_deleted(facts, &ret->deleted_at);
     struct pm_facts_conflict *conflicts;
     size_t n_conflicts;
@@ -267,7 +274,8 @@ struct each_result {
 static int brief_result(struct each_result *e, const struct pm_facts *facts, struct pm_result *ret,
                         struct pm_error *err)
 {
-    *ret = (struct pm_result){.number = facts->result, .attributed = facts->primary.stamp.type == PM_RESULT_COMPUTED};
+    *ret = (struct pm_result){.number = facts->result};
+    put_origin(ret, &facts->primary.stamp);
     PM_TRY(pm_snapshot_path(e->snap, &facts->primary, facts->path_form, &e->arena, &ret->path, err));
     PM_TRY(facts_event(e->snap, &facts->primary, &ret->facts, err));
     if (!facts->primary.param_id_raw) return PM_OK;
