@@ -62,32 +62,35 @@ void pm_store_close(struct pm_store_command *command)
     pm_schemas_release(&command->schemas);
 }
 
-/* ---- list ---- */
+/* ---- what list and show say of a result ---- */
 
-static const struct pm_column list_columns[] = {
-    {.name = "result", .type = PM_COLUMN_TEXT},
-    {.name = "kind", .type = PM_COLUMN_TEXT},
-    {.name = "layout", .type = PM_COLUMN_TEXT},
-    {.name = "state", .type = PM_COLUMN_TEXT},
-    {.name = "bundle_digest", .type = PM_COLUMN_TEXT},
-    {.name = "entrypoint", .type = PM_COLUMN_TEXT},
-    {.name = "param_id", .type = PM_COLUMN_TEXT},
-    {.name = "seed", .type = PM_COLUMN_U64},
-    {.name = "target", .type = PM_COLUMN_TEXT},
-    {.name = "aggregation_id", .type = PM_COLUMN_TEXT},
-    {.name = "loss", .type = PM_COLUMN_DOUBLE},
-    {.name = "n_replicates", .type = PM_COLUMN_INT},
-    {.name = "at", .type = PM_COLUMN_TIME},
-    {.name = "artifacts", .type = PM_COLUMN_INT},
-    {.name = "files", .type = PM_COLUMN_INT},
-    {.name = "bytes", .type = PM_COLUMN_INT},
-    {.name = "reason", .type = PM_COLUMN_TEXT},
-};
+/* clang-format off */
+#define RESULT_COLUMNS \
+    {.name = "result", .type = PM_COLUMN_TEXT}, \
+    {.name = "kind", .type = PM_COLUMN_TEXT}, \
+    {.name = "layout", .type = PM_COLUMN_TEXT}, \
+    {.name = "state", .type = PM_COLUMN_TEXT}, \
+    {.name = "bundle_digest", .type = PM_COLUMN_TEXT}, \
+    {.name = "entrypoint", .type = PM_COLUMN_TEXT}, \
+    {.name = "param_id", .type = PM_COLUMN_TEXT}, \
+    {.name = "seed", .type = PM_COLUMN_U64}, \
+    {.name = "target", .type = PM_COLUMN_TEXT}, \
+    {.name = "aggregation_id", .type = PM_COLUMN_TEXT}, \
+    {.name = "loss", .type = PM_COLUMN_DOUBLE}, \
+    {.name = "n_replicates", .type = PM_COLUMN_INT}, \
+    {.name = "at", .type = PM_COLUMN_TIME}
+#define FILES_COLUMNS \
+    {.name = "artifacts", .type = PM_COLUMN_INT}, \
+    {.name = "files", .type = PM_COLUMN_INT}, \
+    {.name = "bytes", .type = PM_COLUMN_INT}, \
+    {.name = "reason", .type = PM_COLUMN_TEXT}
+/* clang-format on */
 
-static void add_text(struct pm_rows *rows, const struct pm_event *ev, uint64_t has, struct pm_slice text)
+/* ptr NULL: null. */
+static void add_text(struct pm_rows *rows, struct pm_slice text)
 {
     struct pm_buf out = {0};
-    if ((ev->has & has) && text.ptr) {
+    if (text.ptr) {
         pm_put_text(&out, text);
         pm_row_text(rows, pm_buf_slice(&out));
     } else {
@@ -96,21 +99,27 @@ static void add_text(struct pm_rows *rows, const struct pm_event *ev, uint64_t h
     pm_buf_release(&out);
 }
 
-static void add_always(struct pm_rows *rows, struct pm_slice text)
+static void add_text_if(struct pm_rows *rows, bool has, struct pm_slice text)
 {
-    struct pm_event any = {.has = 1};
-    add_text(rows, &any, 1, text);
+    add_text(rows, has ? text : (struct pm_slice){NULL, 0});
 }
 
-static void add_identity(struct pm_rows *rows, const struct pm_event *ev)
+/* The cells of RESULT_COLUMNS. */
+static void add_result(struct pm_rows *rows, const struct pm_stored *stored)
 {
-    add_text(rows, ev, PM_HAS(bundle_digest), ev->bundle_digest);
-    add_text(rows, ev, PM_HAS(entrypoint), ev->entrypoint);
-    add_text(rows, ev, PM_HAS(param_id), ev->param_id);
+    const struct pm_event *ev = &stored->facts;
+    add_text(rows, stored->path);
+    pm_row_cstr(rows, ev->has & PM_HAS(kind) ? pm_kind_name(ev->kind) : NULL);
+    if (stored->layout) pm_row_text(rows, stored->layout->id);
+    else pm_row_null(rows);
+    pm_row_cstr(rows, pm_stored_state_name(stored->state));
+    add_text_if(rows, ev->has & PM_HAS(bundle_digest), ev->bundle_digest);
+    add_text_if(rows, ev->has & PM_HAS(entrypoint), ev->entrypoint);
+    add_text_if(rows, ev->has & PM_HAS(param_id), ev->param_id);
     if (ev->has & PM_HAS(seed)) pm_row_u64(rows, ev->seed);
     else pm_row_null(rows);
-    add_text(rows, ev, PM_HAS(target), ev->target);
-    add_text(rows, ev, PM_HAS(aggregation_id), ev->aggregation_id);
+    add_text_if(rows, ev->has & PM_HAS(target), ev->target);
+    add_text_if(rows, ev->has & PM_HAS(aggregation_id), ev->aggregation_id);
     if (ev->has & PM_HAS(loss)) pm_row_double(rows, ev->loss);
     else pm_row_null(rows);
     if (ev->has & PM_HAS(n_replicates)) pm_row_int(rows, ev->n_replicates);
@@ -120,13 +129,18 @@ static void add_identity(struct pm_rows *rows, const struct pm_event *ev)
     else pm_row_null(rows);
 }
 
-static void add_kind(struct pm_rows *rows, const struct pm_stored *stored)
+/* The cells of FILES_COLUMNS. */
+static void add_files(struct pm_rows *rows, const struct pm_stored *stored)
 {
-    pm_row_cstr(rows, stored->facts.has & PM_HAS(kind) ? pm_kind_name(stored->facts.kind) : NULL);
-    if (stored->layout) pm_row_text(rows, stored->layout->id);
-    else pm_row_null(rows);
-    pm_row_cstr(rows, pm_stored_state_name(stored->state));
+    pm_row_int(rows, (int64_t)stored->artifacts);
+    pm_row_int(rows, (int64_t)stored->files);
+    pm_row_int(rows, (int64_t)stored->bytes);
+    add_text(rows, stored->reason);
 }
+
+/* ---- list ---- */
+
+static const struct pm_column list_columns[] = {RESULT_COLUMNS, FILES_COLUMNS};
 
 /* --kind, --schema (a layout's id or a schema's name), --state */
 static bool is_wanted(const struct pm_cli *cli, const struct pm_stored *stored)
@@ -147,13 +161,8 @@ static int list_result(void *arg, const struct pm_stored *stored, struct pm_erro
     struct pm_rows *rows = command->rows;
     if (!is_wanted(command->cli, stored)) return PM_OK;
     pm_row_begin(rows);
-    add_always(rows, stored->path);
-    add_kind(rows, stored);
-    add_identity(rows, &stored->facts);
-    pm_row_int(rows, (int64_t)stored->artifacts);
-    pm_row_int(rows, (int64_t)stored->files);
-    pm_row_int(rows, (int64_t)stored->bytes);
-    add_always(rows, stored->reason);
+    add_result(rows, stored);
+    add_files(rows, stored);
     return pm_row_end(rows, err);
 }
 
@@ -296,28 +305,13 @@ int pm_cmd_store_stats(struct pm_cli *cli, struct pm_error *err)
 /* ---- show ---- */
 
 static const struct pm_column show_columns[] = {
-    {.name = "result", .type = PM_COLUMN_TEXT},
-    {.name = "kind", .type = PM_COLUMN_TEXT},
-    {.name = "layout", .type = PM_COLUMN_TEXT},
-    {.name = "state", .type = PM_COLUMN_TEXT},
-    {.name = "bundle_digest", .type = PM_COLUMN_TEXT},
-    {.name = "entrypoint", .type = PM_COLUMN_TEXT},
-    {.name = "param_id", .type = PM_COLUMN_TEXT},
-    {.name = "seed", .type = PM_COLUMN_U64},
-    {.name = "target", .type = PM_COLUMN_TEXT},
-    {.name = "aggregation_id", .type = PM_COLUMN_TEXT},
-    {.name = "loss", .type = PM_COLUMN_DOUBLE},
-    {.name = "n_replicates", .type = PM_COLUMN_INT},
-    {.name = "at", .type = PM_COLUMN_TIME},
+    RESULT_COLUMNS,
     {.name = "bundle_ref", .type = PM_COLUMN_TEXT},
     {.name = "params", .type = PM_COLUMN_JSON},
     {.name = "task_id", .type = PM_COLUMN_TEXT},
     {.name = "outputs", .type = PM_COLUMN_LIST, .fields = pm_list_of_text},
     {.name = "error", .type = PM_COLUMN_TEXT},
-    {.name = "artifacts", .type = PM_COLUMN_INT},
-    {.name = "files", .type = PM_COLUMN_INT},
-    {.name = "bytes", .type = PM_COLUMN_INT},
-    {.name = "reason", .type = PM_COLUMN_TEXT},
+    FILES_COLUMNS,
 };
 static const struct pm_column json_columns[] = {
     {.name = "result", .type = PM_COLUMN_TEXT},
@@ -335,22 +329,17 @@ static int show_summary(void *arg, const struct pm_stored *stored, struct pm_err
     struct pm_rows *rows = ((struct pm_store_command *)arg)->rows;
     const struct pm_event *ev = &stored->facts;
     pm_row_begin(rows);
-    add_always(rows, stored->path);
-    add_kind(rows, stored);
-    add_identity(rows, ev);
-    add_always(rows, stored->bundle_ref);
+    add_result(rows, stored);
+    add_text(rows, stored->bundle_ref);
     if (ev->has & PM_HAS(params)) pm_row_json(rows, ev->params);
     else pm_row_null(rows);
-    add_text(rows, ev, PM_HAS(task_id), ev->task_id);
+    add_text_if(rows, ev->has & PM_HAS(task_id), ev->task_id);
     pm_row_list_begin(rows);
     for (size_t i = 0; i < stored->n_outputs; i++) pm_row_text(rows, stored->outputs[i].name);
     pm_row_list_end(rows);
-    if (stored->state == PM_STORED_FAILED) add_always(rows, stored->failure.message);
+    if (stored->state == PM_STORED_FAILED) add_text(rows, stored->failure.message);
     else pm_row_null(rows);
-    pm_row_int(rows, (int64_t)stored->artifacts);
-    pm_row_int(rows, (int64_t)stored->files);
-    pm_row_int(rows, (int64_t)stored->bytes);
-    add_always(rows, stored->reason);
+    add_files(rows, stored);
     return pm_row_end(rows, err);
 }
 
@@ -372,7 +361,7 @@ static int show_json(void *arg, const struct pm_stored *stored, struct pm_error 
 {
     struct pm_rows *rows = ((struct pm_store_command *)arg)->rows;
     pm_row_begin(rows);
-    add_always(rows, stored->path);
+    add_text(rows, stored->path);
     add_json(rows, stored->metadata);
     add_json(rows, stored->result);
     return pm_row_end(rows, err);
@@ -390,9 +379,9 @@ static int show_artifacts(void *arg, const struct pm_stored *stored, struct pm_e
     for (size_t i = 0; i < stored->n_outputs + stored->has_error_details; i++) {
         const struct pm_stored_output *output = i < stored->n_outputs ? &stored->outputs[i] : &stored->error_details;
         pm_row_begin(rows);
-        add_always(rows, output->name);
+        add_text(rows, output->name);
         add_size(rows, output->size);
-        add_always(rows, output->checksum);
+        add_text(rows, output->checksum);
         add_size(rows, output->arrow_size);
         add_size(rows, output->parquet_size);
         add_size(rows, output->json_size);
@@ -440,9 +429,9 @@ int pm_finding_add(struct pm_rows *rows, const struct pm_finding *finding, struc
     pm_row_begin(rows);
     pm_row_cstr(rows, finding->code);
     pm_row_text(rows, finding->path);
-    add_always(rows, finding->what.len ? finding->what : (struct pm_slice){NULL, 0});
-    add_always(rows, finding->found);
-    add_always(rows, finding->expected);
+    add_text(rows, finding->what.len ? finding->what : (struct pm_slice){NULL, 0});
+    add_text(rows, finding->found);
+    add_text(rows, finding->expected);
     pm_row_text(rows, finding->detail);
     return pm_row_end(rows, err);
 }
