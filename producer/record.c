@@ -3,18 +3,6 @@
 
 #include "common/event/frame.h"
 
-struct pm_slice pm_record_key(const struct pm_event *ev)
-{
-    if (pm_event_has(ev, PM_HAS(job_id))) return ev->job_id;
-    return pm_event_has(ev, PM_HAS(result)) ? ev->result : PM_SLICE("");
-}
-
-int64_t pm_record_timestamp_ms(const struct pm_event *ev)
-{
-    int64_t us = ev->occurred_at;
-    return us >= 0 ? us / 1000 : -((-us + 999) / 1000);
-}
-
 /* One large event must not make all later ones expensive to hold. */
 static void keep_small(struct pm_buf *buf)
 {
@@ -41,7 +29,7 @@ int pm_record_make(struct pm_record_maker *maker, const struct pm_event *ev, str
         return pm_error_set(err, PM_ELIMIT, "the event has %zu bytes as a record; at most %d are allowed",
                             maker->value.len - frame, PM_EVENT_BYTES_MAX);
     *ret = (struct pm_record){
-        .key = pm_record_key(ev), .value = pm_buf_slice(&maker->value), .timestamp_ms = pm_record_timestamp_ms(ev)};
+        .key = pm_event_key(ev), .value = pm_buf_slice(&maker->value), .timestamp_ms = pm_event_timestamp_ms(ev)};
     return PM_OK;
 }
 

@@ -10,10 +10,6 @@ struct pm_record {
     uint64_t sequence; /* of its producer, from 1; 0: none */
 };
 
-/* The job's id, else the result's path, else nothing. Borrows from the event. */
-struct pm_slice pm_record_key(const struct pm_event *ev);
-int64_t pm_record_timestamp_ms(const struct pm_event *ev);
-
 /* Makes records one after the other, framed without a registry (pm_codec_reframe adds one). Belongs to one thread at a
  * time; a zeroed struct is ready. What it holds between two events is bounded by PM_RECORD_KEEP_BYTES. */
 #define PM_RECORD_KEEP_BYTES ((size_t)1 << 20)

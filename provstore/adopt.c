@@ -36,11 +36,10 @@ struct adopting {
 
 static int append(struct adopting *run, const struct pm_event *ev, struct pm_error *err)
 {
-    int64_t ms = ev->occurred_at >= 0 ? ev->occurred_at / 1000 : -1;
     if (!run->log) return PM_OK;
     pm_buf_clear(&run->record);
     PM_TRY(pm_codec_encode(run->codec, ev, &run->record, err));
-    return pm_log_append(run->log, ev->result, pm_buf_slice(&run->record), ms, err);
+    return pm_log_append(run->log, pm_event_key(ev), pm_buf_slice(&run->record), pm_event_timestamp_ms(ev), err);
 }
 
 /* What becomes of a result; *ret_ev is filled when it is adopted. */

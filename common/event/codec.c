@@ -309,6 +309,18 @@ static int register_type(struct pm_codec *codec, enum pm_event_type type, struct
     return PM_OK;
 }
 
+struct pm_slice pm_event_key(const struct pm_event *ev)
+{
+    if (pm_event_has(ev, PM_HAS(job_id))) return ev->job_id;
+    return pm_event_has(ev, PM_HAS(result)) ? ev->result : PM_SLICE("");
+}
+
+int64_t pm_event_timestamp_ms(const struct pm_event *ev)
+{
+    int64_t us = ev->occurred_at;
+    return us >= 0 ? us / 1000 : -((-us + 999) / 1000);
+}
+
 int pm_codec_encode(struct pm_codec *codec, const struct pm_event *ev, struct pm_buf *out, struct pm_error *err)
 {
     PM_CHECK(ev->type < PM_EVENT_TYPE_COUNT);

@@ -28,6 +28,11 @@ int pm_codec_decode(struct pm_codec *codec, struct pm_slice value, int64_t defau
 int pm_codec_encode(struct pm_codec *codec, const struct pm_event *ev, struct pm_buf *out,
                     struct pm_error *err) PM_MUST_CHECK;
 
+/* The key that the event's record has in the log: the job's id, else the result's path, else nothing (borrows from the
+ * event); and its timestamp. */
+struct pm_slice pm_event_key(const struct pm_event *ev);
+int64_t pm_event_timestamp_ms(const struct pm_event *ev);
+
 /* A record as pm_codec_encode makes it without a registry, framed as this codec frames: with the registry's id, made in
  * `scratch`, or as it is. For records that waited where no registry was. */
 int pm_codec_reframe(struct pm_codec *codec, struct pm_slice value, struct pm_buf *scratch, struct pm_slice *ret,

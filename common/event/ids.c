@@ -6,6 +6,7 @@
 #include "common/base/hash.h"
 #include "common/base/number.h"
 #include "common/base/sha256.h"
+#include "common/base/varint.h"
 
 /* `digits` of the BLAKE2b of `size` bytes. */
 static void hash_text(const struct pm_buf *text, size_t size, char *out_hex, size_t digits, struct pm_buf *over)
@@ -149,5 +150,5 @@ uint32_t pm_planned_seed(struct pm_slice param_id, uint64_t replicate)
     struct pm_slice part = pm_buf_slice(&text);
     pm_blake2b(digest, sizeof digest, &part, 1);
     pm_buf_release(&text);
-    return (uint32_t)digest[4] << 24 | (uint32_t)digest[5] << 16 | (uint32_t)digest[6] << 8 | digest[7];
+    return pm_be32_get(digest + 4);
 }
