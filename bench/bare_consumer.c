@@ -5,37 +5,12 @@
  *
  * Settings are librdkafka's own but for those below. Prints one JSON object; `seconds` runs from the assignment to the
  * last message. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wignored-qualifiers" /* of newer releases */
-#include <librdkafka/rdkafka.h>
-#pragma GCC diagnostic pop
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "bench/bare_kafka.h"
+
 #include <sys/resource.h>
-#include <time.h>
 
 #define BATCH 1000
 #define PARTITIONS_MAX 1024
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void fail(const char *what, const char *why)
-{
-    fprintf(stderr, "bare_consumer: %s: %s\n", what, why);
-    exit(1);
-}
-
-static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
-{
-    char why[512];
-    if (rd_kafka_conf_set(conf, name, value, why, sizeof why) != RD_KAFKA_CONF_OK) fail(name, why);
-}
 
 /* Fills in the partitions and where they end; returns how many messages there are. */
 static int64_t find_ends(rd_kafka_t *rk, const char *topic, rd_kafka_topic_partition_list_t *list, int64_t ends[])
@@ -64,13 +39,7 @@ int main(int argc, char **argv)
     set(conf, "enable.auto.commit", "false");
     set(conf, "enable.auto.offset.store", "false");
     set(conf, "auto.offset.reset", "error");
-    int arg = 1;
-    for (; arg + 1 < argc && strcmp(argv[arg], "-X") == 0; arg += 2) {
-        char *equals = strchr(argv[arg + 1], '=');
-        if (!equals) break;
-        *equals = 0;
-        set(conf, argv[arg + 1], equals + 1);
-    }
+    int arg = set_given(conf, argc, argv);
     if (argc - arg != 2) {
         fprintf(stderr, "usage: bare_consumer [-X name=value]... BROKERS TOPIC\n");
         return 2;

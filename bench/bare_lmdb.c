@@ -3,7 +3,7 @@
  *
  *   bare_lmdb DIR BYTES RECORDS COMMITS        DIR must not exist; BYTES: size that the file shall have at the end
  *
- * Prints one JSON object. Flags as the index has them. */
+ * Prints one JSON object. Flags as the index has them, but for MDB_NOMEMINIT: the limit is what is fastest. */
 #include <lmdb.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -5,36 +5,10 @@
  *
  * Settings are librdkafka's own but for those. Prints one JSON object; `seconds` runs from the first record to the last
  * acknowledgement. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wignored-qualifiers" /* of newer releases */
-#include <librdkafka/rdkafka.h>
-#pragma GCC diagnostic pop
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include "bench/bare_kafka.h"
 
 #include "common/base/buf.h"
 #include "common/log/log.h"
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void fail(const char *what, const char *why)
-{
-    fprintf(stderr, "bare_producer: %s: %s\n", what, why);
-    exit(1);
-}
-
-static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
-{
-    char why[512];
-    if (rd_kafka_conf_set(conf, name, value, why, sizeof why) != RD_KAFKA_CONF_OK) fail(name, why);
-}
 
 struct record {
     uint32_t key_len, value_len;
@@ -103,13 +77,7 @@ int main(int argc, char **argv)
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     set(conf, "enable.idempotence", "true");
     set(conf, "acks", "all");
-    int at = 1;
-    for (; at + 1 < argc && strcmp(argv[at], "-X") == 0; at += 2) {
-        char *equals = strchr(argv[at + 1], '=');
-        if (!equals) fail(argv[at + 1], "not NAME=VALUE");
-        *equals = 0;
-        set(conf, argv[at + 1], equals + 1);
-    }
+    int at = set_given(conf, argc, argv);
     if (argc - at != 3) fail("usage", "bare_producer [-X NAME=VALUE]... BROKERS TOPIC LOG");
     char why[512];
     set(conf, "bootstrap.servers", argv[at]);
