@@ -3,6 +3,10 @@
 #ifndef PROVMAT_BENCH_BARE_KAFKA_H
 #define PROVMAT_BENCH_BARE_KAFKA_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* program_invocation_short_name */
+#endif
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wignored-qualifiers" /* of newer releases */
 #include <librdkafka/rdkafka.h>
