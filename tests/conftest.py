@@ -84,6 +84,26 @@ def index(tmp_path):
     return (f"{tmp_path}/index{number}" for number in itertools.count()).__next__
 
 
+@pytest.fixture
+def disk(tmp_path):
+    """Makes small file systems of their own: disk("512k") gives a folder."""
+    mounted = []
+
+    def make(size):
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", folder], capture_output=True, text=True,
+                              check=False)
+        if done.returncode != 0:
+            pytest.skip(f"no small file system can be mounted here: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    yield make
+    for folder in mounted:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
 @pytest.fixture(scope="session")
 def kafka_address():
     address = os.environ.get("PROVMAT_TEST_KAFKA")

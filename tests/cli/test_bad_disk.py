@@ -18,25 +18,6 @@ FULL = "no space left on"
 
 
 # ---- a full disk ----
-@pytest.fixture
-def disk(tmp_path):
-    """Makes small file systems of their own: disk("512k") gives a folder."""
-    mounted = []
-
-    def make(size):
-        folder = tmp_path / f"disk{len(mounted)}"
-        folder.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            pytest.skip(f"no small file system can be mounted here: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield make
-    for folder in mounted:
-        subprocess.run(["umount", folder], check=True)
-
-
 class Fill:
     """Takes what is left of a disk, but for `spare` bytes."""
 

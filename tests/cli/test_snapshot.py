@@ -40,25 +40,6 @@ def assert_no_index(provmat, target):
     provmat("query", "jobs", "--index", target, check=3)
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mounts a file system of some KB."""
-    mounted = []
-
-    def mount(kilobytes):
-        place = tmp_path / f"disk{len(mounted)}"
-        place.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k,mode=0700", "provmat-test", place]
-        if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-            pytest.skip("cannot mount a small file system here")
-        mounted.append(place)
-        return place
-
-    yield mount
-    for place in mounted:
-        subprocess.run(["umount", "-l", place], check=True)
-
-
 def test_what_it_says_and_what_it_leaves(provmat, filled, tmp_path):
     log, at = filled
     target = tmp_path / "new" / "copy"
@@ -194,17 +175,17 @@ def test_source_that_is_damaged(provmat, filled, tmp_path):
     assert at in done.err and "provmat rebuild" in done.err and not (tmp_path / "copy").exists()
 
 
-def test_full_disk(provmat, filled, small_disk):
+def test_full_disk(provmat, filled, disk):
     _, at = filled
-    disk = small_disk(os.stat(f"{at}/data.mdb").st_size // 1024 // 2)
-    for target in (disk / "copy", disk):
+    folder = disk(f"{os.stat(f'{at}/data.mdb').st_size // 1024 // 2}k")
+    for target in (folder / "copy", folder):
         done = provmat("snapshot", target, "--index", at, check=3)
         assert "no space left" in done.err and str(target) in done.err, done.err
-        assert os.listdir(disk) == []
+        assert os.listdir(folder) == []
 
 
-def test_into_a_mounted_disk(provmat, filled, small_disk):
+def test_into_a_mounted_disk(provmat, filled, disk):
     _, at = filled
-    disk = small_disk(64 * 1024)
-    snapshot(provmat, at, disk)
-    assert digests(provmat, disk) == digests(provmat, at)
+    folder = disk("64m")
+    snapshot(provmat, at, folder)
+    assert digests(provmat, folder) == digests(provmat, at)
