@@ -8,7 +8,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends bash make \
 
 FROM debian:12-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates librdkafka1 libavro23 liblmdb0 libcjson1 libb2-1 libsmartcols1 \
+    && apt-get install -y --no-install-recommends ca-certificates librdkafka1 libavro23 liblmdb0 libcjson1 libb2-1 libssl3 libsmartcols1 \
        libcurl4 libstdc++6 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --create-home --home-dir /var/lib/provmat provmat

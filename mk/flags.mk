@@ -1,6 +1,6 @@
 # Compiler and linker flags of each FLAVOR. CFLAGS, CXXFLAGS, LDFLAGS and CPPFLAGS of the caller come last, so they win.
 
-PKGS := avro-c lmdb libcjson libb2 smartcols libcurl $(if $(filter latest,$(RDKAFKA)),,rdkafka)
+PKGS := avro-c lmdb libcjson libb2 libcrypto smartcols libcurl $(if $(filter latest,$(RDKAFKA)),,rdkafka)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread
 # Lanes that Criterion cannot run in have a runner of our own (tests/plain).

@@ -123,7 +123,6 @@ void pm_aggregation_id_manifest(struct pm_slice param_id, uint64_t replicates, s
                                 char out_hex[16], struct pm_buf *over)
 {
     struct pm_buf text = {0};
-    struct pm_sha256 state;
     uint8_t digest[32];
     pm_buf_cstr(&text, "{\"param_id\": ");
     put_ascii_string(&text, param_id);
@@ -132,9 +131,7 @@ void pm_aggregation_id_manifest(struct pm_slice param_id, uint64_t replicates, s
     pm_buf_cstr(&text, ", \"target_id\": ");
     put_ascii_string(&text, target_id);
     pm_buf_byte(&text, '}');
-    pm_sha256_init(&state);
-    pm_sha256_update(&state, text.ptr, text.len);
-    pm_sha256_final(&state, digest);
+    pm_sha256(digest, pm_buf_slice(&text));
     pm_hex_encode(digest, 8, out_hex);
     if (over) pm_buf_slice_add(over, pm_buf_slice(&text));
     pm_buf_release(&text);
