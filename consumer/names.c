@@ -83,12 +83,6 @@ uint32_t pm_names_intern(struct pm_names *names, enum pm_name_kind kind, struct 
     return map->recent = number;
 }
 
-struct pm_slice pm_names_text(const struct pm_names *names, enum pm_name_kind kind, uint32_t number)
-{
-    PM_CHECK(number < names->maps[kind].count);
-    return names->maps[kind].texts[number];
-}
-
 int pm_names_load(struct pm_kv_txn *txn, const struct pm_tables *tables, struct pm_names **ret, struct pm_error *err)
 {
     struct pm_names *names = pm_calloc(1, sizeof *names);

@@ -27,7 +27,6 @@ void pm_names_free(struct pm_names *names);
 /* The number of a text; a new one is given the next number and added to `fresh`. */
 uint32_t pm_names_intern(struct pm_names *names, enum pm_name_kind kind, struct pm_slice text,
                          struct pm_fresh_names *fresh);
-struct pm_slice pm_names_text(const struct pm_names *names, enum pm_name_kind kind, uint32_t number);
 
 /* Writes new names; state->next_name follows. */
 int pm_names_write(struct pm_kv_txn *txn, const struct pm_tables *tables, const struct pm_fresh_names *fresh,

@@ -538,11 +538,6 @@ int pm_kv_table_open(struct pm_kv_txn *txn, const char *name, int flags, pm_kv_d
     return rc == PM_ENOTFOUND ? pm_kv_corrupt(txn, err, "the table \"%s\" is missing", name) : rc;
 }
 
-int pm_kv_db_clear(struct pm_kv_txn *txn, pm_kv_db db, struct pm_error *err)
-{
-    return translate(IN_LMDB(txn->kv, mdb_drop(txn->txn, db, 0)), txn->kv, "empty a database", err);
-}
-
 int pm_kv_db_stat(struct pm_kv_txn *txn, pm_kv_db db, uint64_t *ret_entries, uint64_t *ret_bytes, struct pm_error *err)
 {
     MDB_stat st;

@@ -57,7 +57,6 @@ int pm_kv_db_open(struct pm_kv_txn *txn, const char *name, int flags, pm_kv_db *
 /* The same for one that was made together with others: that it is missing is PM_ECORRUPT. */
 int pm_kv_table_open(struct pm_kv_txn *txn, const char *name, int flags, pm_kv_db *ret,
                      struct pm_error *err) PM_MUST_CHECK;
-int pm_kv_db_clear(struct pm_kv_txn *txn, pm_kv_db db, struct pm_error *err) PM_MUST_CHECK;
 int pm_kv_db_stat(struct pm_kv_txn *txn, pm_kv_db db, uint64_t *ret_entries, uint64_t *ret_bytes,
                   struct pm_error *err) PM_MUST_CHECK;
 

@@ -23,8 +23,6 @@ Test(names, a_text_has_one_number_of_its_kind)
     cr_assert_eq(intern(PM_NAME_TARGET, "b"), 0);
     cr_assert_eq(intern(PM_NAME_JOB, ""), 2);
     cr_assert_eq(x.batch.names.count, 4, "only new ones are to be written");
-    cr_assert(pm_slice_is(pm_names_text(x.prepare.names, PM_NAME_JOB, 1), "b"));
-    cr_assert_eq(pm_names_text(x.prepare.names, PM_NAME_JOB, 2).len, 0);
 }
 
 Test(names, numbers_are_the_same_after_a_restart_and_go_on)
