@@ -16,6 +16,7 @@
 #include "common/event/identity.h"
 #include "common/event/ids.h"
 #include "provstore/artifact.h"
+#include "provstore/trash.h"
 
 #define FILES_MAX ((size_t)4 * PM_OUTPUTS_MAX) /* remembered by name; the others are only counted */
 
@@ -97,6 +98,10 @@ static void take_file(struct directory *dir, const struct file *file)
     } else {
         dir->count--;
         dir->bytes -= (uint64_t)file->size;
+        if (pm_trash_parse(file->name, NULL, NULL)) { /* of a cache */
+            pm_walk_half_deleted(dir->walker, file->name);
+            return;
+        }
         pm_walk_finding(dir->walker, "foreign", pm_walk_child(dir->walker, file->name), NONE, NONE, NONE,
                         "a file that belongs to no result");
     }

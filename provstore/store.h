@@ -87,9 +87,10 @@ struct pm_store_walk {
     /* Each may be NULL. A code other than PM_OK stops the walk and is returned. */
     int (*result)(void *arg, const struct pm_stored *stored, struct pm_error *err);
     int (*finding)(void *arg, const struct pm_finding *finding, struct pm_error *err);
-    void (*progress)(void *arg, const struct pm_store_counts *counts); /* now and then */
-    void *arg;                                                         /* of result() and finding() */
-    void *progress_arg;                                                /* of progress() */
+    int (*half_deleted)(void *arg, struct pm_slice path, struct pm_error *err); /* beside its finding; trash.h */
+    void (*progress)(void *arg, const struct pm_store_counts *counts);          /* now and then */
+    void *arg;                                                                  /* of the above */
+    void *progress_arg;                                                         /* of progress() */
 };
 /* PM_EUSAGE: ROOT cannot be opened. `ret_counts` may be NULL. */
 int pm_store_walk(const struct pm_store_walk *walk, struct pm_store_counts *ret_counts,

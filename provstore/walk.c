@@ -14,6 +14,7 @@
 
 #include "common/base/check.h"
 #include "common/base/number.h"
+#include "provstore/trash.h"
 
 #define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define PROGRESS_EVERY 512
@@ -31,6 +32,7 @@ const struct pm_finding_code pm_finding_codes[] = {
     {"symlink", "a symbolic link; it was not followed"},
     {"bad_name", "a name with control characters or bytes that are not UTF-8"},
     {"too_deep", "directories within directories, past the limit"},
+    {"half_deleted", "a deletion of it was begun and not ended"},
     {0},
 };
 
@@ -135,6 +137,17 @@ static void tell(struct pm_walker *walker, const char *code, struct pm_slice pat
     pm_walk_finding(walker, code, path, none, none, none, "%s", detail);
 }
 
+void pm_walk_half_deleted(struct pm_walker *walker, struct pm_slice name)
+{
+    struct pm_walk *walk = walker->walk;
+    struct pm_slice path = pm_walk_child(walker, name);
+    tell(walker, "half_deleted", path, "`provmat store clear --force` ends what was begun");
+    pthread_mutex_lock(&walk->lock);
+    if (walk->options->half_deleted && !walk->stopped)
+        keep_error(walk, walk->options->half_deleted(walk->options->arg, path, walk->err));
+    pthread_mutex_unlock(&walk->lock);
+}
+
 /* ---- directories ---- */
 
 static struct pm_slice last_name(struct pm_slice path)
@@ -230,7 +243,9 @@ static void look_at(struct pm_walker *walker, int fd, const struct dirent *entry
         type = S_ISDIR(st.st_mode) ? DT_DIR : S_ISLNK(st.st_mode) ? DT_LNK : DT_REG;
     if (is_bad_name(name))
         tell(walker, "bad_name", pm_walk_child(walker, name), "control characters or bytes that are not UTF-8");
-    if (type == DT_DIR) {
+    if ((type == DT_DIR || type == DT_REG) && pm_trash_parse(name, NULL, NULL)) {
+        pm_walk_half_deleted(walker, name);
+    } else if (type == DT_DIR) {
         go_down(walker, fd, entry->d_name, depth);
     } else if (type == DT_LNK) {
         tell(walker, "symlink", pm_walk_child(walker, name), "not followed");
@@ -284,8 +299,7 @@ static void enter(struct pm_walker *walker, int fd, unsigned depth)
     if (!stopped(walker->walk)) tell_half_written(walker, &listing);
 }
 
-/* Opens ROOT/path name by name. -1 with errno. */
-static int open_below(int root, const char *path, unsigned *ret_depth)
+int pm_walk_open(int root, const char *path, unsigned *ret_depth)
 {
     int fd = dup(root);
     *ret_depth = 0;
@@ -335,7 +349,7 @@ static void *run(void *arg)
     struct pm_walker walker = {.walk = arg};
     for (char *path; (path = take(walker.walk)) != NULL; free(path)) {
         unsigned depth;
-        int fd = open_below(walker.walk->root_fd, path, &depth);
+        int fd = pm_walk_open(walker.walk->root_fd, path, &depth);
         pm_buf_clear(&walker.path);
         pm_buf_cstr(&walker.path, path);
         if (fd >= 0) enter(&walker, fd, depth);
@@ -352,12 +366,12 @@ static int run_only(struct pm_walk *walk, const char *only, struct pm_error *err
     struct pm_walker walker = {.walk = walk};
     unsigned depth;
     struct pm_slice path = pm_slice_cstr(only);
-    int fd = open_below(walk->root_fd, only, &depth);
+    int fd = pm_walk_open(walk->root_fd, only, &depth);
     if (fd < 0 && errno == ENOTDIR && memchr(only, '/', path.len)) {
         walker.only_name = last_name(path);
         path.len -= walker.only_name.len + 1;
         char *parent = strndup(path.ptr, path.len);
-        fd = parent ? open_below(walk->root_fd, parent, &depth) : -1;
+        fd = parent ? pm_walk_open(walk->root_fd, parent, &depth) : -1;
         free(parent);
     }
     if (fd < 0)

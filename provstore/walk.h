@@ -38,6 +38,12 @@ void pm_walk_result(struct pm_walker *walker, const struct pm_stored *stored);
 /* The path of an entry of the directory that is open, in the arena. */
 struct pm_slice pm_walk_child(struct pm_walker *walker, struct pm_slice name);
 
+/* `name` in the directory that is open is a result whose deletion was not ended (trash.h). */
+void pm_walk_half_deleted(struct pm_walker *walker, struct pm_slice name);
+/* Opens the directory `path` below `root` (which stays open), name by name and without following links; *ret_depth is
+ * the number of names. -1 with errno. */
+int pm_walk_open(int root, const char *path, unsigned *ret_depth);
+
 /* read_result.c: the directory `fd` at walker->path holds a result, or (cache) a result a file. Closes nothing. */
 void pm_read_result(struct pm_walker *walker, int fd);
 
