@@ -29,7 +29,7 @@
 #include "common/event/codec.h"
 #include "common/log/log.h"
 
-#define PM_CLI_OPTIONS_MAX 16 /* flags of one command, without the global ones */
+#define PM_CLI_OPTIONS_MAX 20 /* flags of one command, without the global ones */
 #define PM_CLI_EXAMPLES_MAX 6
 #define PM_CLI_CONFIG_BYTES_MAX (1024 * 1024)
 
@@ -40,6 +40,7 @@ enum pm_option_kind { /* what a flag's value must be; the parser checks it, so t
                       PM_OPTION_TEXT,
                       PM_OPTION_COUNT,  /* 0..2^64-1 in digits */
                       PM_OPTION_TIME,   /* RFC 3339 with offset, or microseconds since 1970 */
+                      PM_OPTION_AGE,    /* a TIME, or how long ago: 30d, 12h (w, d, h, m, s) */
                       PM_OPTION_PLACE,  /* PARTITION:OFFSET */
                       PM_OPTION_RANGE,  /* PARTITION:FROM-TO, both within */
                       PM_OPTION_CHOICE, /* one of `choices` */
@@ -109,7 +110,7 @@ struct pm_given { /* one flag as it was given */
     const char *value; /* NULL for PM_OPTION_FLAG */
     uint64_t count;    /* PM_OPTION_COUNT; the offset of PM_OPTION_PLACE, the first of PM_OPTION_RANGE */
     uint64_t last;     /* PM_OPTION_RANGE */
-    int64_t time_us;   /* PM_OPTION_TIME */
+    int64_t time_us;   /* PM_OPTION_TIME, PM_OPTION_AGE */
     int32_t partition; /* PM_OPTION_PLACE and PM_OPTION_RANGE */
 };
 
@@ -149,7 +150,7 @@ struct pm_output_options pm_cli_output_options(const struct pm_cli *cli);
 bool pm_cli_flag(const struct pm_cli *cli, const char *name);        /* was it given */
 const char *pm_cli_text(const struct pm_cli *cli, const char *name); /* the last value; NULL: not given */
 uint64_t pm_cli_count(const struct pm_cli *cli, const char *name, uint64_t otherwise); /* PM_OPTION_COUNT */
-int64_t pm_cli_time(const struct pm_cli *cli, const char *name, int64_t otherwise); /* PM_OPTION_TIME, microseconds */
+int64_t pm_cli_time(const struct pm_cli *cli, const char *name, int64_t otherwise); /* PM_OPTION_TIME, PM_OPTION_AGE */
 /* Repeatable flags: start with *at = 0; NULL after the last. */
 const struct pm_given *pm_cli_next(const struct pm_cli *cli, const char *name, size_t *at);
 
@@ -223,6 +224,7 @@ int pm_cmd_snapshot(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_stats(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_store_adopt(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_store_check(struct pm_cli *cli, struct pm_error *err);
+int pm_cmd_store_clear(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_store_list(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_store_scan(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_store_show(struct pm_cli *cli, struct pm_error *err);

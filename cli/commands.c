@@ -452,7 +452,8 @@ const struct pm_command pm_commands[] = {
             "  foreign            a file or directory that belongs to no result\n"
             "  symlink            a symbolic link; it was not followed\n"
             "  bad_name           control characters, or bytes that are not UTF-8\n"
-            "  too_deep           more than 32 directories within each other\n\n" STORE_RULES,
+            "  too_deep           more than 32 directories within each other\n"
+            "  half_deleted       `store clear` was killed before it was gone\n\n" STORE_RULES,
         .options = {{"sizes-only", 0, PM_OPTION_FLAG, false, NULL, NULL,
                      "compare the sizes of artifacts, do not read them"},
                     SCHEMA_FILE},
@@ -518,6 +519,78 @@ const struct pm_command pm_commands[] = {
         .examples = {{"what would be adopted", "provmat store adopt ./store --dry-run"},
                      {"adopt what no event tells of", "provmat store adopt ./store"}},
         .run = pm_cmd_store_adopt,
+    },
+    {
+        .name = "store clear",
+        .summary = "delete results of a store",
+        .operands = "ROOT",
+        .operands_min = 1,
+        .operands_max = 1,
+        .takes = PM_TAKES_ROWS | PM_TAKES_FRESH,
+        .description =
+            "Prints a plan: a row for each result in ROOT that is selected, with its files and bytes, the jobs that "
+            "computed and reused it, and those that have not ended and would be hurt. With --force it does what the "
+            "plan "
+            "says, and each row tells what became of it. All flags that select must hold; at least one is needed.\n\n"
+            "An AGE is 30d or 12h (w, d, h, m, s), or a TIME. A result is as old as its metadata says; unused since "
+            "the "
+            "last of the times at which a job first computed, reused or expected it, or it was stored.\n\n"
+            "Actions:\n\n"
+            "  delete, deleted    it would go; it went\n"
+            "  finish, finished   an earlier run was killed in the middle of its deletion\n"
+            "  keep               selected, but the reason says why not\n"
+            "  gone               it is not there any more\n"
+            "  changed            it is not what was planned for, and is left alone\n"
+            "  failed             the reason says why\n\n"
+            "Kept are: results that a job computed, reuses or expects which has not ended (its status is pending or "
+            "running, or it told none and its last event is not a day old); results half-written within the last hour; "
+            "directories that hold a file, link or directory that belongs to no result. --in-use deletes the first two "
+            "all the "
+            "same. Views (vN/views), links and what belongs to no result are never touched; directories that "
+            "are empty afterwards go.\n\n"
+            "The plan can be written to a file (-f ndjson), read, cut and given to --plan: then nothing but its rows "
+            "whose "
+            "action is delete goes, and only while the files are the same.\n\n"
+            "Each deletion is a ResultDeleted in the log: of --log, else the one that the index was made from; "
+            "with --outbox, in an outbox, which is delivered at the end. "
+            "A result is first renamed, then told of, then removed; a killed run is ended by the next one, whatever "
+            "that selects, and tells of each result once. To act, and to select by use, the index must have every "
+            "event of the log (exit 5; --max-lag and --stale-index allow less). The exit status is 1 when "
+            "nothing goes, and 6 when something could not be deleted or had changed.",
+        .options = {{"schema", 0, PM_OPTION_TEXT, false, "SCHEMA", NULL, "select results of this schema or layout"},
+                    {"bundle", 0, PM_OPTION_TEXT, false, "DIGEST", NULL,
+                     "select results of this bundle: at least 6 digits of its digest"},
+                    {"kind", 0, PM_OPTION_CHOICE, false, "KIND", "sim|agg", "select results of this kind"},
+                    {"state", 0, PM_OPTION_CHOICE, false, "STATE", "whole|failed|half-written|broken",
+                     "select results in this state"},
+                    {"path-prefix", 0, PM_OPTION_TEXT, false, "PREFIX", NULL, "select results whose path begins so"},
+                    {"older-than", 0, PM_OPTION_AGE, false, "AGE", NULL, "select results stored before"},
+                    {"unused-for", 0, PM_OPTION_AGE, false, "AGE", NULL,
+                     "select results that were stored and last used before"},
+                    {"max-jobs", 0, PM_OPTION_COUNT, false, "N", NULL,
+                     "select results that at most N jobs computed or reused"},
+                    {"max-reuses", 0, PM_OPTION_COUNT, false, "N", NULL, "select results that at most N jobs reused"},
+                    {"all", 0, PM_OPTION_FLAG, false, NULL, NULL, "select every result"},
+                    {"plan", 0, PM_OPTION_FILE, false, "FILE", NULL,
+                     "select what this plan would delete, while it is unchanged; - is stdin"},
+                    {"force", 0, PM_OPTION_FLAG, false, NULL, NULL, "delete"},
+                    {"in-use", 0, PM_OPTION_FLAG, false, NULL, NULL,
+                     "delete also what jobs use that have not ended, and what is just being written"},
+                    {"dead-after", 0, PM_OPTION_AGE, false, "AGE", NULL,
+                     "a job that has told nothing since has ended, whatever its status"},
+                    {"outbox", 0, PM_OPTION_DIR, false, "DIR", NULL,
+                     "keep the events in an outbox until the log has them"},
+                    {"no-event", 0, PM_OPTION_FLAG, false, NULL, NULL, "tell nobody: the index will name what is gone"},
+                    {"no-index", 0, PM_OPTION_FLAG, false, NULL, NULL, "ask no index who uses what"},
+                    {"stale-index", 0, PM_OPTION_FLAG, false, NULL, NULL, "trust an index that may lack events"},
+                    SCHEMA_FILE},
+        .examples = {{"what nobody has reused for a month",
+                      "provmat store clear ./store --unused-for 30d --max-reuses 0"},
+                     {"delete it", "provmat store clear ./store --unused-for 30d --max-reuses 0 --force"},
+                     {"review a plan first", "provmat store clear ./store --schema bundle -f ndjson > plan.ndjson; "
+                                             "provmat store clear ./store --plan plan.ndjson --force"},
+                     {"what was never finished", "provmat store clear ./store --state half-written"}},
+        .run = pm_cmd_store_clear,
     },
     {
         .name = "path schemas",

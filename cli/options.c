@@ -184,6 +184,36 @@ static int parse_range(const struct pm_option *option, struct pm_given *given, s
     return PM_OK;
 }
 
+static int parse_time(const struct pm_option *option, struct pm_given *given, struct pm_error *err)
+{
+    if (pm_i64_parse(pm_slice_cstr(given->value), &given->time_us)) return PM_OK;
+    if (pm_time_parse(pm_slice_cstr(given->value), &given->time_us, err) == PM_OK) return PM_OK;
+    return pm_error_wrap(err, PM_EUSAGE, "--%s", option->name);
+}
+
+/* How long ago, from now; else a time. */
+static int parse_age(const struct pm_option *option, struct pm_given *given, struct pm_error *err)
+{
+    static const struct {
+        char letter;
+        uint64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400}};
+    size_t len = strlen(given->value);
+    uint64_t count, seconds = 0;
+    for (size_t i = 0; len > 1 && i < sizeof units / sizeof *units; i++)
+        if (units[i].letter == given->value[len - 1]) seconds = units[i].seconds;
+    if (seconds && pm_u64_parse(pm_slice(given->value, len - 1), &count)) {
+        if (count > (uint64_t)(PM_TIME_MAX / 1000000) / seconds)
+            return pm_error_set(err, PM_EUSAGE, "--%s: \"%s\" is longer ago than times reach", option->name,
+                                given->value);
+        given->time_us = pm_time_now_us() - (int64_t)(count * seconds) * 1000000;
+        return PM_OK;
+    }
+    if (pm_time_parse(pm_slice_cstr(given->value), &given->time_us, err) == PM_OK) return PM_OK;
+    return pm_error_set(err, PM_EUSAGE, "--%s: \"%s\" is neither an age, such as 30d or 12h, nor a time with an offset",
+                        option->name, given->value);
+}
+
 static int parse_value(struct pm_given *given, struct pm_error *err)
 {
     const struct pm_option *option = given->option;
@@ -198,10 +228,8 @@ static int parse_value(struct pm_given *given, struct pm_error *err)
         if (pm_u64_parse(pm_slice_cstr(given->value), &given->count)) return PM_OK;
         return pm_error_set(err, PM_EUSAGE, "--%s: \"%s\" is not a whole number from 0 to 2^64-1", option->name,
                             given->value);
-    case PM_OPTION_TIME:
-        if (pm_i64_parse(pm_slice_cstr(given->value), &given->time_us)) return PM_OK;
-        if (pm_time_parse(pm_slice_cstr(given->value), &given->time_us, err) == PM_OK) return PM_OK;
-        return pm_error_wrap(err, PM_EUSAGE, "--%s", option->name);
+    case PM_OPTION_TIME: return parse_time(option, given, err);
+    case PM_OPTION_AGE: return parse_age(option, given, err);
     case PM_OPTION_PLACE: return parse_place(option, given, err);
     case PM_OPTION_RANGE: return parse_range(option, given, err);
     case PM_OPTION_CHOICE: return parse_choice(option, given->value, err);

@@ -25,6 +25,7 @@ struct pm_known {
     struct pm_arena arena;
     struct seen *table; /* open addressing; both times INT64_MIN: free */
     size_t size, count;
+    uint64_t others; /* events that the index lacks, without deletions */
 };
 
 /* ---- the table ---- */
@@ -54,6 +55,7 @@ static void grow(struct pm_known *known)
 static void take_event(struct pm_known *known, const struct pm_event *ev)
 {
     bool produced = ev->type == PM_RESULT_COMPUTED || ev->type == PM_RESULT_DISCOVERED;
+    known->others += ev->type != PM_RESULT_DELETED;
     if (!produced && ev->type != PM_RESULT_DELETED) return;
     if (2 * (known->count + 1) > known->size) grow(known);
     struct pm_hash128 path = pm_hash128(ev->result);
@@ -193,6 +195,8 @@ void pm_known_close(struct pm_known *known)
     free(known->table);
     free(known);
 }
+
+uint64_t pm_known_others(const struct pm_known *known) { return known->others; }
 
 /* ---- asking ---- */
 

@@ -29,6 +29,8 @@ struct pm_known;
 /* A log or an index that is not there knows nothing. PM_EINDEX: the index is of another log, or cannot be read. */
 int pm_known_open(const struct pm_known_options *options, struct pm_known **ret, struct pm_error *err) PM_MUST_CHECK;
 void pm_known_close(struct pm_known *known);
+/* How many events the log has that the index lacks, those that tell of deletions left out. */
+uint64_t pm_known_others(const struct pm_known *known);
 /* *ret_deleted_at is set with PM_KNOWN_DELETED. */
 int pm_known_find(struct pm_known *known, struct pm_slice path, enum pm_known_state *ret, int64_t *ret_deleted_at,
                   struct pm_error *err) PM_MUST_CHECK;
