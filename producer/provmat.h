@@ -15,7 +15,8 @@
  *
  * Threads: a producer may be used by any number of threads at once. Fork: the child may go on using the handle, and
  * close it; it has its own empty queue, counters and thread then. What the parent had queued is the parent's to
- * deliver.
+ * deliver. A fork while the library connects waits for that, half a second at most: librdkafka's, OpenSSL's and the
+ * resolver's locks would stay locked in the child, which then delivers nothing (and provmat_close says so).
  *
  * Structs: every struct that is given begins with `size`, which the caller sets to sizeof, and must be zeroed beyond
  * what is set (a designated initializer does). So a program that was compiled with this header works with every later

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/fork.h"
 #include "common/base/url.h"
 
 #define ERROR_SCHEMA_NOT_FOUND 40403
@@ -30,7 +31,13 @@ struct pm_registry {
 
 static void free_string(char **text) { free(*text); }
 
-static void init_curl(void) { PM_CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == 0); }
+static void init_curl(void)
+{
+    pm_fork_hold();
+    CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+    pm_fork_release();
+    PM_CHECK(code == CURLE_OK);
+}
 
 static size_t take_answer(char *ptr, size_t size, size_t count, void *context)
 {
@@ -122,7 +129,9 @@ static int request(struct pm_registry *registry, const char *path, const char *b
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, registry);
     if (registry->ca_file) curl_easy_setopt(curl, CURLOPT_CAINFO, registry->ca_file);
     if (body) curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    pm_fork_hold();
     CURLcode code = curl_easy_perform(curl);
+    pm_fork_release();
     if (registry->too_long)
         return pm_error_set(err, PM_ELOG, "schema registry %s: answer to %s above %zu bytes", registry->shown, path,
                             PM_REGISTRY_ANSWER_BYTES_MAX);

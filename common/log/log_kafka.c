@@ -4,8 +4,8 @@
  * Up to two clients a handle: `ask` (metadata, watermarks, admin: a consumer that reads nothing, so that its questions
  * never wait behind a fetch) and either a reader (assign() with explicit offsets, one queue) or a producer.
  * librdkafka's own threads are never entered: errors, logs and delivery reports are queued and served from our calls,
- * on the caller's thread. One thread is ours: the waker (log_kafka_waker.h), for libraries without
- * fetch.queue.backoff.ms.
+ * on the caller's thread; names of hosts alone are looked up on theirs. One thread is ours: the waker
+ * (log_kafka_waker.h), for libraries without fetch.queue.backoff.ms.
  *
  * A partition of a reader:
  *   unsought -> delivering   kafka_seek
@@ -24,10 +24,12 @@
 #include <time.h>
 
 #include "common/base/check.h"
+#include "common/base/fork.h"
 #include "common/base/time.h"
 #include "common/log/log_impl.h"
 #include "common/log/log_kafka_conf.h"
 #include "common/log/log_kafka_refusal.h"
+#include "common/log/log_kafka_resolve.h"
 #include "common/log/log_kafka_waker.h"
 
 #define STASH_MAX 1024         /* messages taken from the library at once */
@@ -226,8 +228,11 @@ static int client_new(struct kafka_log *log, const struct pm_log_options *option
         rd_kafka_conf_set_opaque(conf, log);
         rd_kafka_conf_set_error_cb(conf, error_cb);
         rd_kafka_conf_set_log_cb(conf, log_cb);
+        rd_kafka_conf_set_resolve_cb(conf, pm_kafka_resolve);
         if (use == PM_KAFKA_APPEND) rd_kafka_conf_set_dr_msg_cb(conf, delivery_cb);
+        pm_fork_hold();
         rk = rd_kafka_new(use == PM_KAFKA_APPEND ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, text, sizeof text);
+        pm_fork_release();
         if (!rk)
             rc = pm_error_set(err, PM_EUSAGE, "librdkafka %s refuses its configuration: %s%s", rd_kafka_version_str(),
                               text, pm_kafka_configuration_remedy(text));
@@ -241,16 +246,18 @@ static int client_new(struct kafka_log *log, const struct pm_log_options *option
     return PM_OK;
 }
 
-static void client_destroy(rd_kafka_t *rk)
-{
-    if (rk)
-        rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); /* nothing to leave: no group was joined */
-}
-
 static void *destroy_run(void *rk)
 {
-    client_destroy(rk);
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); /* nothing to leave: no group was joined */
     return NULL;
+}
+
+static void client_destroy(rd_kafka_t *rk)
+{
+    if (!rk) return;
+    pm_fork_hold();
+    destroy_run(rk);
+    pm_fork_release();
 }
 
 /* A reader whose topic was deleted: librdkafka 2.0.2 never comes back from its end (2.15.1 does), so nobody waits for
@@ -334,9 +341,7 @@ static int fill_identity(struct kafka_log *log, int64_t until, struct pm_error *
 {
     char *cluster = rd_kafka_clusterid(log->ask, left_ms(until) + 1);
     if (!cluster) return translate(log, RD_KAFKA_RESP_ERR__TIMED_OUT, "ask for the cluster's id", err);
-    size_t size = strlen(cluster) + strlen(log->topic) + sizeof "kafka:/";
-    log->base.identity = pm_malloc(size);
-    snprintf(log->base.identity, size, "kafka:%s/%s", cluster, log->topic);
+    log->base.identity = pm_kafka_name("kafka:", cluster, log->topic);
     rd_kafka_mem_free(log->ask, cluster);
     return PM_OK;
 }
@@ -358,9 +363,7 @@ static int handle_new(const char *rest, const struct pm_log_options *options, st
     log->diag = options->diag;
     log->diag_arg = options->diag_arg;
     pm_kafka_waker_init(&log->waker);
-    size_t size = strlen(brokers) + strlen(topic) + sizeof "kafka:///";
-    log->base.url = pm_malloc(size);
-    snprintf(log->base.url, size, "kafka://%s/%s", brokers, topic);
+    log->base.url = pm_kafka_name("kafka://", brokers, topic);
     int rc = client_new(log, options, PM_KAFKA_ASK, &log->ask, err);
     if (rc == PM_OK) {
         log->ask_topic = rd_kafka_topic_new(log->ask, topic, NULL);
@@ -395,22 +398,29 @@ static int open_client(struct kafka_log *log, const struct pm_log_options *optio
     return PM_OK;
 }
 
-static int kafka_open(const char *rest, const struct pm_log_options *options, struct pm_log **ret, struct pm_error *err)
+static int open_all(struct kafka_log *log, const struct pm_log_options *options, struct pm_error *err)
 {
-    struct kafka_log *log;
-    PM_TRY(handle_new(rest, options, &log, err));
     int64_t until = now_ms() + log->timeout_ms;
     const struct rd_kafka_metadata *metadata = NULL;
     int rc = ask_metadata(log, until, &metadata, err);
     if (metadata) rd_kafka_metadata_destroy(metadata);
     if (rc == PM_OK) rc = fill_identity(log, until, err);
-    if (rc == PM_OK) rc = open_client(log, options, err);
-    if (rc != PM_OK) {
-        handle_free(log);
-        return rc;
-    }
-    *ret = &log->base;
-    return PM_OK;
+    return rc == PM_OK ? open_client(log, options, err) : rc;
+}
+
+/* OpenSSL locks what it keeps for the process (algorithms, random numbers) above all during the first handshakes, on
+ * the library's threads: these are held, too. */
+static int kafka_open(const char *rest, const struct pm_log_options *options, struct pm_log **ret, struct pm_error *err)
+{
+    struct kafka_log *log;
+    PM_TRY(handle_new(rest, options, &log, err));
+    bool tls = pm_kafka_is_tls(options->properties, options->n_properties);
+    if (tls) pm_fork_hold();
+    int rc = open_all(log, options, err);
+    if (tls) pm_fork_release();
+    if (rc == PM_OK) *ret = &log->base;
+    else handle_free(log);
+    return rc;
 }
 
 static void kafka_close(struct pm_log *base)
@@ -439,11 +449,8 @@ static uint64_t outstanding(const struct kafka_log *log) { return log->handed - 
 
 static int not_acknowledged(const struct kafka_log *log, struct pm_error *err)
 {
-    return pm_error_set(err, PM_ELOGAWAY,
-                        "%" PRIu64 " of %" PRIu64
-                        " records are not acknowledged by %s, and none was in the last %g s: %s",
-                        outstanding(log) + log->failed, log->handed, log->brokers, log->silence_ms / 1000.0,
-                        log->reason.text[0] ? log->reason.text : "no answer");
+    uint64_t n = outstanding(log) + log->failed;
+    return pm_kafka_not_acknowledged(&log->reason, log->brokers, n, log->handed, log->silence_ms, err);
 }
 
 /* Serves the producer for `serve_ms`. PM_ELOGAWAY when nothing has been acknowledged for silence_ms. */
@@ -910,18 +917,9 @@ static int kafka_settings(struct pm_log *base,
     return rc;
 }
 
-static int kafka_check(const char *rest, struct pm_error *err)
-{
-    char *brokers, *topic;
-    PM_TRY(pm_kafka_url_parse(rest, &brokers, &topic, err));
-    free(brokers);
-    free(topic);
-    return PM_OK;
-}
-
 const struct pm_log_ops pm_log_kafka_ops = {
     .scheme = "kafka://",
-    .check = kafka_check,
+    .check = pm_kafka_url_check,
     .open = kafka_open,
     .create = kafka_create,
     .close = kafka_close,

@@ -4,7 +4,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
+#include "common/base/buf.h"
 #include "common/base/check.h"
 #include "common/base/number.h"
 
@@ -54,6 +57,22 @@ int pm_kafka_url_parse(const char *rest, char **ret_brokers, char **ret_topic, s
     (*ret_brokers)[slash - rest] = 0;
     *ret_topic = pm_strdup(slash + 1);
     return PM_OK;
+}
+
+int pm_kafka_url_check(const char *rest, struct pm_error *err)
+{
+    char *brokers, *topic;
+    PM_TRY(pm_kafka_url_parse(rest, &brokers, &topic, err));
+    free(brokers);
+    free(topic);
+    return PM_OK;
+}
+
+char *pm_kafka_name(const char *head, const char *brokers, const char *topic)
+{
+    struct pm_buf name = {0};
+    pm_buf_printf(&name, "%s%s/%s%c", head, brokers, topic, 0);
+    return name.ptr;
 }
 
 /* ---- properties of the client ---- */
@@ -121,6 +140,15 @@ bool pm_kafka_property_is_text(const char *name)
     size_t len = strlen(name);
     return !(len > 3 && strcmp(name + len - 3, "_cb") == 0) && !strstr(name, "opaque") &&
            strcmp(name, "default_topic_conf") != 0 && strcmp(name, "interceptors") != 0;
+}
+
+bool pm_kafka_is_tls(const struct pm_log_property *properties, size_t n)
+{
+    bool tls = false;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(properties[i].name, "security.protocol") == 0)
+            tls = strcasecmp(properties[i].value, "ssl") == 0 || strcasecmp(properties[i].value, "sasl_ssl") == 0;
+    return tls;
 }
 
 bool pm_kafka_property_is_secret(const char *name)

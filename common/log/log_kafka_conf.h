@@ -10,6 +10,11 @@
  */
 int pm_kafka_url_parse(const char *rest, char **ret_brokers, char **ret_topic, struct pm_error *err) PM_MUST_CHECK;
 
+/* The same, when only the error counts. */
+int pm_kafka_url_check(const char *rest, struct pm_error *err) PM_MUST_CHECK;
+/* HEADbrokers/topic, for the caller to free. */
+char *pm_kafka_name(const char *head, const char *brokers, const char *topic) PM_MUST_CHECK;
+
 /* Which kind of client a property is for. */
 enum pm_kafka_use {
     PM_KAFKA_ASK = 1 /* metadata, watermarks, admin */,
@@ -33,6 +38,8 @@ int pm_kafka_property_check(const char *name, const char *value, struct pm_error
 /* False for what a dump shows as an address: callbacks and other objects of the program. */
 bool pm_kafka_property_is_text(const char *name);
 bool pm_kafka_property_is_secret(const char *name);
+/* True when these properties ask for TLS. */
+bool pm_kafka_is_tls(const struct pm_log_property *properties, size_t n);
 /* The names in the table that the library prints of its properties, which is cut into pieces. */
 void pm_kafka_property_names(char *table, void (*each)(void *arg, const char *name), void *arg);
 

@@ -1,6 +1,7 @@
 /* log_kafka_refusal.c: see log_kafka_refusal.h. */
 #include "common/log/log_kafka_refusal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,6 +80,15 @@ int pm_kafka_away(const struct pm_kafka_reason *reason, const char *brokers, con
 {
     return pm_error_set(err, PM_ELOGAWAY, "could not reach %s to %s of topic \"%s\": %s%s", brokers, what, topic,
                         reason->text[0] ? reason->text : otherwise, pm_kafka_reason_remedy(reason));
+}
+
+int pm_kafka_not_acknowledged(const struct pm_kafka_reason *reason, const char *brokers, uint64_t n, uint64_t handed,
+                              int silence_ms, struct pm_error *err)
+{
+    return pm_error_set(err, PM_ELOGAWAY,
+                        "%" PRIu64 " of %" PRIu64
+                        " records are not acknowledged by %s, and none was in the last %g s: %s",
+                        n, handed, brokers, silence_ms / 1000.0, reason->text[0] ? reason->text : "no answer");
 }
 
 int pm_kafka_no_topic(const char *brokers, const char *topic, struct pm_error *err)

@@ -22,6 +22,8 @@ const char *pm_kafka_reason_remedy(const struct pm_kafka_reason *reason);
 int pm_kafka_refused(const struct pm_kafka_reason *reason, const char *brokers, struct pm_error *err);
 int pm_kafka_away(const struct pm_kafka_reason *reason, const char *brokers, const char *topic, const char *what,
                   const char *otherwise, struct pm_error *err);
+int pm_kafka_not_acknowledged(const struct pm_kafka_reason *reason, const char *brokers, uint64_t n, uint64_t handed,
+                              int silence_ms, struct pm_error *err);
 int pm_kafka_no_topic(const char *brokers, const char *topic, struct pm_error *err);
 
 /* The same as the remedy for what the library says when it refuses its configuration. */

@@ -200,3 +200,13 @@ Test(log_kafka_conf, a_user_in_the_url_is_refused_and_not_repeated)
     cr_assert_eq(pm_kafka_url_parse("me:hunter2@host:9092/t", &brokers, &topic, &err), PM_EUSAGE);
     cr_assert(strstr(err.text, "sasl.username") && !strstr(err.text, "hunter2"), "%s", err.text);
 }
+
+Test(log_kafka_conf, properties_that_ask_for_tls)
+{
+    const struct pm_log_property plain[] = {{"security.protocol", "ssl"}, {"security.protocol", "sasl_plaintext"}};
+    const struct pm_log_property tls[] = {{"security.protocol", "plaintext"}, {"security.protocol", "SASL_SSL"}};
+    cr_assert(!pm_kafka_is_tls(NULL, 0));
+    cr_assert(!pm_kafka_is_tls(plain, 2), "the last one counts");
+    cr_assert(pm_kafka_is_tls(plain, 1));
+    cr_assert(pm_kafka_is_tls(tls, 2));
+}
