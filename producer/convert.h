@@ -17,10 +17,4 @@ struct pm_convert_defaults {
 int pm_convert(enum pm_event_type type, const void *given, const struct pm_convert_defaults *defaults,
                struct pm_record_maker *maker, struct pm_event *ret, struct pm_error *err) PM_MUST_CHECK;
 
-/* A struct that begins with its size, into our own of `own_size` bytes, which may be a smaller or larger version of it.
- * PM_EINVALID when the size was never set, or when the struct sets members that are not known here: what is said must
- * not be passed over in silence. */
-#define PM_GIVEN_BYTES_MAX 4096
-int pm_given_take(void *own, size_t own_size, const void *given, const char *name, struct pm_error *err) PM_MUST_CHECK;
-
 #endif

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/given.h"
 #include "common/event/event.h"
-#include "producer/convert.h"
 #include "producer/queue.h"
 
 #define LOG_DEFAULT "local:./provmat-data/log"
