@@ -8,6 +8,9 @@ static void print_names(void)
 
 int pm_cmd_help(struct pm_cli *cli, struct pm_error *err)
 {
+    /* Written at once at the end: of a write in the middle that fails nobody could tell the reason any more. */
+    static char whole[64 * 1024];
+    (void)setvbuf(stdout, whole, _IOFBF, sizeof whole);
     bool man = pm_cli_flag(cli, "man");
     if (pm_cli_flag(cli, "list")) {
         print_names();
