@@ -69,10 +69,10 @@ $(B)/libprovmat-%.a:
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-# The library: what producer/provmat.c needs of all the rest, and no name of it but provmat_*.
+# The library: the calls of its two headers, what they need of all the rest, and no name of it but provmat_*.
 .PHONY: library
 library: $(B)/$(SONAME) $(B)/libprovmat.a
-LIBRARY_OBJ := $(call objects,producer/provmat.c)
+LIBRARY_OBJ := $(call objects,producer/provmat.c provstore/provmat_store.c)
 LIBRARY_LIBS = $(filter-out -lsmartcols,$(LIBS))
 
 $(B)/$(SONAME): $(LIBRARY_OBJ) producer/provmat.map $(B)/libprovmat-core.a

@@ -69,6 +69,28 @@ const struct pm_option pm_options_fresh[] = {
         "kind", 0, PM_OPTION_CHOICE, false, "KIND", "sim|agg|job", "the kind of path" \
     }
 
+/* What put and get share: what the result is, and who says the event. */
+#define IDENTITY                                                                                                       \
+    {"kind", 0, PM_OPTION_CHOICE, false, "KIND", "sim|agg", "the kind of result (default: agg when a target is set)"}, \
+        SCHEMA, SCHEMA_FILE,                                                                                           \
+        {"params", 0, PM_OPTION_TEXT, false, "JSON", NULL, "the parameters, which param_id follows from"},             \
+        {"set", 0, PM_OPTION_TEXT, true, "NAME=VALUE", NULL, "a field of the result; repeatable"},                     \
+    {                                                                                                                  \
+        "input", 0, PM_OPTION_TEXT, true, "TASK_ID", NULL,                                                             \
+            "the task id of a simulation that the aggregation was made from; repeatable"                               \
+    }
+#define SAYS_EVENT                                                                                                      \
+    {"job", 0, PM_OPTION_TEXT, false, "JOB", NULL, "the job that the event is of (PROVMAT_JOB_ID)"},                    \
+        {"outbox", 0, PM_OPTION_DIR, false, "DIR", NULL, "keep the events in DIR until the log has acknowledged them"}, \
+    {                                                                                                                   \
+        "no-event", 0, PM_OPTION_FLAG, false, NULL, NULL, "say no event, and need no log"                               \
+    }
+#define IDENTITY_TEXT                                                                                             \
+    "The identity comes from --params and --set: bundle_ref (or bundle_digest), entrypoint and seed of a "        \
+    "simulation; bundle_ref, target and aggregation_id of an aggregation, where --input may stand for the last; " \
+    "model_digest, target_digest and (of aggregations) entrypoint and parameters where they are known. The path " \
+    "follows from it under --schema (default token)."
+
 const struct pm_command_group pm_command_groups[] = {
     {"log", "make and inspect the log"},
     {"outbox", "events that wait for the log"},
@@ -591,6 +613,85 @@ const struct pm_command pm_commands[] = {
                                              "provmat store clear ./store --plan plan.ndjson --force"},
                      {"what was never finished", "provmat store clear ./store --state half-written"}},
         .run = pm_cmd_store_clear,
+    },
+    {
+        .name = "store put",
+        .summary = "store a result, and say who computed it",
+        .operands = "ROOT",
+        .operands_min = 1,
+        .operands_max = 1,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Stores a result with its outputs in ROOT and appends a ResultComputed to the log. " IDENTITY_TEXT "\n\n"
+            "The result is written beside its place, synced to the disk and renamed into place: it is there whole or "
+            "not at all, whoever else puts it and whenever the program is killed. `action` tells what was done:\n\n"
+            "  stored      it is new\n"
+            "  already     the same result is there: same identity, outputs, loss\n"
+            "              and n_replicates; nothing is written\n"
+            "  repaired    with --repair: what was there was damaged, or an error\n\n"
+            "Another result under the same path is a conflict: \"nondeterminism\" when its identity is the same, "
+            "\"collision\" when it is not. Nothing is changed then, no event is said, and the exit status is 1. A "
+            "damaged "
+            "one is left as it is without --repair, with exit status 3.\n\n"
+            "`event` tells where the event is: sent, outbox (see --outbox), none (--no-event) or lost. When the log "
+            "does "
+            "not take it the result stays stored, and the exit status is 4; putting it again says it again.\n\n"
+            "An output's FILE is stored as artifact_NAME.json when its name ends in .json, else as "
+            "artifact_NAME.arrow; "
+            "it is not looked into. An aggregation keeps loss, n_replicates, diagnostics and inputs in its files; what "
+            "else is said of a result is in the event alone.",
+        .options = {IDENTITY,
+                    {"output", 0, PM_OPTION_TEXT, true, "NAME=FILE", NULL, "an output and its file; repeatable"},
+                    {"diagnostics", 0, PM_OPTION_TEXT, false, "JSON", NULL,
+                     "an object that is kept with an aggregation"},
+                    {"repair", 0, PM_OPTION_FLAG, false, NULL, NULL,
+                     "replace a stored result that is damaged or an error"},
+                    SAYS_EVENT},
+        .examples =
+            {{"a simulation",
+              "provmat store put store --job job-1 --params '{\"beta\":0.5}' --set seed=42 --set "
+              "entrypoint=models.seir/baseline --set "
+              "bundle_ref=sha256:4f446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd99a7c2 --output "
+              "notes=README.md"},
+             {"an aggregation of it",
+              "provmat store put store --job job-1 --set target=targets.cases --input "
+              "b57bda9fc72db91201b4eb26db50b1099375863ee3d8096fafefbdca4cfc73f0 --set loss=0.25 --set "
+              "bundle_ref=sha256:4f446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd99a7c2"}},
+        .run = pm_cmd_store_put,
+    },
+    {
+        .name = "store get",
+        .summary = "find a stored result, and say who reused it",
+        .operands = "ROOT",
+        .operands_min = 1,
+        .operands_max = 1,
+        .takes = PM_TAKES_ROWS,
+        .description =
+            "Looks for a result by its identity, reads all of it, compares every checksum, and appends a ResultReused "
+            "to the log. " IDENTITY_TEXT "\n\n"
+            "`outputs` has the file of each output: in the store, or the copy with --to. Copies are compared while "
+            "they "
+            "are made; a damaged result leaves none.\n\n"
+            "It is a hit only when what lies at the path has this identity. A miss (nothing there, another identity, "
+            "an "
+            "error) is exit status 1 with the reason on stderr, a damaged result exit status 3 with the name of the "
+            "file; "
+            "both say no event. `event` is as in `provmat store put`; when the log does not take it the exit status "
+            "is 4.",
+        .options = {IDENTITY,
+                    {"to", 0, PM_OPTION_DIR, false, "DIR", NULL,
+                     "copy the outputs into DIR, which is made when missing"},
+                    {"link", 0, PM_OPTION_FLAG, false, NULL, NULL,
+                     "with --to: hard links instead of copies; they must not be written to"},
+                    {"source", 0, PM_OPTION_CHOICE, false, "SOURCE", "local|remote|scheduler|job",
+                     "where the hit came from (default local)"},
+                    SAYS_EVENT},
+        .examples = {{"a simulation, else compute it",
+                      "provmat store get store --job job-2 --params '{\"beta\":0.5}' --set seed=42 --set "
+                      "entrypoint=models.seir/baseline --set "
+                      "bundle_ref=sha256:4f446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd99a7c2 --to out || "
+                      "echo compute"}},
+        .run = pm_cmd_store_get,
     },
     {
         .name = "path schemas",

@@ -30,7 +30,9 @@ static void gather(struct pm_walker *walker, const struct pm_stored *stored, str
     if (stored->bundle_ref.ptr) set(facts, "bundle_ref", stored->bundle_ref);
     if (ev->has & PM_HAS(param_id)) set(facts, "param_id", ev->param_id);
     if (ev->has & PM_HAS(seed)) set(facts, "seed", pm_slice(digits, pm_u64_format(ev->seed, digits)));
+    if (ev->has & PM_HAS(entrypoint)) set(facts, "entrypoint", ev->entrypoint);
     if (ev->has & PM_HAS(target)) set(facts, "target", ev->target);
+    if (ev->has & PM_HAS(target_digest)) set(facts, "target_digest", ev->target_digest);
     if (ev->has & PM_HAS(aggregation_id)) set(facts, "aggregation_id", ev->aggregation_id);
     if (stored->sim_root.ptr) set(facts, "sim_root", stored->sim_root);
 }

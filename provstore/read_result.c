@@ -254,7 +254,7 @@ static void set_param_id(struct directory *dir)
 {
     struct pm_stored *stored = dir->stored;
     struct pm_slice recorded = dir->texts.recorded_param_id;
-    if (dir->texts.is_agg) return; /* what is recorded there is the beginning of a task's id */
+    if (dir->texts.is_agg) recorded = NONE; /* what is recorded there is the beginning of a task's id */
     if (stored->facts.has & PM_HAS(params)) {
         char *id = pm_arena_alloc(&dir->walker->arena, 64);
         pm_param_id(stored->facts.params, id);
@@ -267,6 +267,14 @@ static void set_param_id(struct directory *dir)
         stored->facts.param_id = recorded;
         stored->facts.has |= PM_HAS(param_id);
     }
+}
+
+/* manifest.json names the models of a bundle; where it is one, it is this result's. */
+static void set_model(struct directory *dir)
+{
+    if (dir->texts.n_model_digests != 1) return;
+    dir->stored->facts.model_digest = dir->texts.model_digests[0];
+    dir->stored->facts.has |= PM_HAS(model_digest);
 }
 
 static void set_outputs(struct directory *dir)
@@ -440,6 +448,7 @@ static void read_directory_result(struct directory *dir)
     if (!dir->result.name.ptr) tell_missing(dir, "result.json");
     set_bundle(stored, &dir->walker->arena);
     set_param_id(dir);
+    set_model(dir);
     set_time(dir, dir->metadata.name.ptr ? &dir->metadata : &dir->result);
     set_outputs(dir);
     stored->files = dir->count;

@@ -89,6 +89,7 @@ TEXT(read_param_id, texts->recorded_param_id, 0)
 TEXT(read_timestamp, texts->timestamp, 0)
 TEXT(read_task_id, stored->facts.task_id, PM_HAS(task_id))
 TEXT(read_sim_root, stored->sim_root, 0)
+TEXT(read_target_digest, stored->facts.target_digest, PM_HAS(target_digest))
 TEXT(read_aggregation_text, stored->facts.aggregation_id, PM_HAS(aggregation_id))
 
 /* ---- metadata.json ---- */
@@ -103,6 +104,13 @@ static int read_target(struct reading *reading, struct pm_error *err)
 {
     reading->texts->is_agg = true;
     return read_text(reading, &reading->stored->facts.target, PM_HAS(target), err);
+}
+
+/* Of an aggregation, as `provmat store put` writes it: the simulations' entrypoint. */
+static int read_sim_entrypoint(struct reading *reading, struct pm_error *err)
+{
+    reading->texts->is_agg = true;
+    return read_text(reading, &reading->stored->facts.entrypoint, PM_HAS(entrypoint), err);
 }
 
 static int read_first_seen(struct reading *reading, struct pm_error *err)
@@ -152,6 +160,8 @@ static const struct member metadata_members[] = {
     {"first_seen", read_first_seen},
     {"target_entrypoint", read_target},
     {"n_sim_returns", read_n_sim_returns},
+    {"sim_entrypoint", read_sim_entrypoint},
+    {"target_digest", read_target_digest},
     {0},
 };
 

@@ -14,6 +14,7 @@
 
 #include "common/base/check.h"
 #include "common/base/number.h"
+#include "provstore/pending.h"
 #include "provstore/trash.h"
 
 #define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -194,6 +195,22 @@ static bool stopped(const struct pm_walk *walk)
     return __atomic_load_n(&walk->stopped, __ATOMIC_RELAXED) || (walk->options->stop && *walk->options->stop);
 }
 
+/* A directory that a put writes to, or that one has left (pending.h): not gone into, because it changes. */
+static void tell_pending(struct pm_walker *walker, const char *name)
+{
+    struct pm_buf text = {0};
+    pm_arena_reset(&walker->arena);
+    pm_pending_describe(name, &text);
+    pm_buf_byte(&text, 0);
+    struct pm_stored stored = {.path = pm_buf_slice(&walker->path),
+                               .state = PM_STORED_HALF,
+                               .reason = pm_slice(text.ptr, text.len - 1),
+                               .n_sim_returns = -1};
+    tell(walker, "half_written", stored.path, text.ptr);
+    pm_walk_result(walker, &stored);
+    pm_buf_release(&text);
+}
+
 static void enter(struct pm_walker *walker, int fd, unsigned depth);
 
 static void go_down(struct pm_walker *walker, int parent, const char *name, unsigned depth)
@@ -206,6 +223,8 @@ static void go_down(struct pm_walker *walker, int parent, const char *name, unsi
         pthread_mutex_lock(&walker->walk->lock);
         walker->walk->counts.views++;
         pthread_mutex_unlock(&walker->walk->lock);
+    } else if (pm_pending_is(name)) {
+        tell_pending(walker, name);
     } else if (depth == PM_STORE_DEPTH_MAX) {
         tell(walker, "too_deep", path, "32 directories within each other are the limit");
     } else if (!leave_to_another(walker, path)) {

@@ -76,7 +76,7 @@ def test_example_is_short_and_survives_a_wrong_log(installed, tmp_path):
 
 def test_header_is_c_and_cxx(installed, tmp_path):
     environment, _ = installed
-    source = "#include <provmat.h>\nint main(void) { return provmat_version() == 0; }\n"
+    source = "#include <provmat_store.h>\nint main(void) { provmat_store_close(0); return provmat_version() == 0; }\n"
     for name, compiler, standard in (("a.c", "cc", "-std=c11"), ("b.cc", "c++", "-std=c++17")):
         (tmp_path / name).write_text(source)
         program = compile_c(environment, tmp_path / name, tmp_path / "program", flags(environment, "--libs"), compiler,
@@ -84,8 +84,12 @@ def test_header_is_c_and_cxx(installed, tmp_path):
         subprocess.run([program], check=True, env=environment)
 
 
-def declared():
-    return set(re.findall(r"^PROVMAT_API [^(]*?(provmat_\w+)\(", (ROOT / "producer/provmat.h").read_text(), re.M))
+# Each header, its manual page and its tests.
+HEADERS = {"producer/provmat.h": ("provmat.3", "producer/provmat_test.c"), "provstore/provmat_store.h": ("provmat_store.3", "provstore/put_test.c")}
+
+
+def declared(header):
+    return set(re.findall(r"^PROVMAT_API [^(]*?(provmat_\w+)\(", (ROOT / header).read_text(), re.M))
 
 
 def test_only_declared_names_are_exported(installed):
@@ -93,16 +97,18 @@ def test_only_declared_names_are_exported(installed):
     shared = subprocess.run(["nm", "-D", "--defined-only", tree / "lib/libprovmat.so.0"], capture_output=True, text=True, check=True).stdout
     static = subprocess.run(["nm", "-g", "--defined-only", tree / "lib/libprovmat.a"], capture_output=True, text=True, check=True).stdout
     for symbols in (shared, static):
-        assert {line.split()[2] for line in symbols.splitlines() if len(line.split()) == 3} == declared()
+        assert {line.split()[2] for line in symbols.splitlines() if len(line.split()) == 3} == set().union(*map(declared, HEADERS))
     dynamic = subprocess.run(["readelf", "-d", tree / "lib/libprovmat.so.0"], capture_output=True, text=True, check=True).stdout
     assert "Library soname: [libprovmat.so.0]" in dynamic
 
 
-def test_every_function_has_its_place_in_the_manual_and_a_test(installed):
+@pytest.mark.parametrize("header", HEADERS)
+def test_every_function_has_its_place_in_the_manual_and_a_test(installed, header):
     _, tree = installed
-    page = (tree / "share/man/man3/provmat.3").read_text()
-    tests = (ROOT / "tests/unit/producer/provmat_test.c").read_text()
-    for name in declared():
+    name, test = HEADERS[header]
+    page = (tree / "share/man/man3" / name).read_text()
+    tests = (ROOT / "tests/unit" / test).read_text()
+    for name in declared(header):
         assert f"{name}(" in page
         assert f"{name}(" in tests
     if shutil.which("mandoc"):
