@@ -10,6 +10,7 @@
 #include "common/event/avro_slow.h"
 
 #include <avro.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/base/check.h"
@@ -365,8 +366,45 @@ static int find_fields(struct pm_writer *writer, struct pm_error *err)
     return PM_OK;
 }
 
+static int add_fixed(avro_schema_t schema, int64_t *total, struct pm_error *err);
+
+static int add_fields(avro_schema_t schema, int64_t *total, struct pm_error *err)
+{
+    int n = (int)avro_schema_record_size(schema);
+    for (int i = 0; i < n; i++) PM_TRY(add_fixed(avro_schema_record_field_get_by_index(schema, i), total, err));
+    return PM_OK;
+}
+
+static int add_branches(avro_schema_t schema, int64_t *total, struct pm_error *err)
+{
+    int n = (int)avro_schema_union_size(schema);
+    for (int i = 0; i < n; i++) PM_TRY(add_fixed(avro_schema_union_branch(schema, i), total, err));
+    return PM_OK;
+}
+
+/* Avro C lays values out by the sizes of the schema's fixed types, and believes every one, negative ones too. */
+static int add_fixed(avro_schema_t schema, int64_t *total, struct pm_error *err)
+{
+    switch (avro_typeof(schema)) {
+    case AVRO_FIXED: break;
+    case AVRO_RECORD: return add_fields(schema, total, err);
+    case AVRO_UNION: return add_branches(schema, total, err);
+    case AVRO_ARRAY: return add_fixed(avro_schema_array_items(schema), total, err);
+    case AVRO_MAP: return add_fixed(avro_schema_map_values(schema), total, err);
+    default: return PM_OK;
+    }
+    int64_t size = avro_schema_fixed_size(schema);
+    if (size < 0 || size > PM_EVENT_BYTES_MAX - *total)
+        return pm_error_set(err, PM_ESCHEMA,
+                            "the fixed type \"%s\" of %" PRId64 " bytes: they are 0 to %d bytes in all",
+                            avro_schema_name(schema), size, PM_EVENT_BYTES_MAX);
+    *total += size;
+    return PM_OK;
+}
+
 static int open_schema(struct pm_writer *writer, struct pm_slice json, struct pm_error *err)
 {
+    int64_t fixed_bytes = 0;
     if (avro_schema_from_json_length(json.ptr, json.len, &writer->schema)) {
         writer->schema = NULL;
         return pm_error_set(err, PM_ESCHEMA, "not an Avro schema: %s", avro_strerror());
@@ -378,6 +416,7 @@ static int open_schema(struct pm_writer *writer, struct pm_slice json, struct pm
     if (!pm_event_type_parse(pm_slice_cstr(name), &writer->type))
         return pm_error_set(err, PM_ESCHEMA, "the writer's record \"%s\" is none of the event types", name);
     PM_TRY(find_fields(writer, err));
+    PM_TRY(add_fixed(writer->schema, &fixed_bytes, err));
     writer->iface = avro_generic_class_from_schema(writer->schema);
     if (!writer->iface)
         return pm_error_set(err, PM_ESCHEMA, "Avro C cannot read the writer's schema: %s", avro_strerror());

@@ -208,6 +208,27 @@ Test(avro_slow, schemas_that_do_not_resolve)
               "ResultDeleted has no field \"occurred_at\", which is required");
 }
 
+#define FIXED(name, size) \
+    "{\"name\":\"" name "\",\"type\":{\"type\":\"fixed\",\"name\":\"F" name "\",\"size\":" size "}}"
+#define UNION(field)                                                                                                   \
+    "{\"name\":\"u\",\"type\":[\"null\",{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"R\",\"fields\":" \
+    "[" field "]}}]}"
+#define MAP(type) "{\"name\":\"m\",\"type\":{\"type\":\"map\",\"values\":" type "}}"
+
+/* Avro C lays out what it reads by these sizes. */
+Test(avro_slow, sizes_of_fixed_types)
+{
+    const char *text = "they are 0 to 1048576 bytes in all";
+    no_writer(RECORD(NEEDED "," FIXED("a", "-7")), text);
+    no_writer(RECORD(NEEDED "," FIXED("a", "1048577")), text);
+    no_writer(RECORD(NEEDED "," FIXED("a", "9223372036854775807")), text);
+    no_writer(RECORD(NEEDED "," FIXED("a", "1000000") "," FIXED("b", "1000000")), text);
+    no_writer(RECORD(NEEDED "," UNION(FIXED("a", "-1"))), text);
+    no_writer(RECORD(NEEDED "," MAP("{\"type\":\"fixed\",\"name\":\"F\",\"size\":-1}")), text);
+    pm_writer_free(writer_of(RECORD(NEEDED "," FIXED("a", "1048576"))));
+    pm_writer_free(writer_of(RECORD(NEEDED "," FIXED("a", "0"))));
+}
+
 /* ---- hostile bytes: every one of these is refused before Avro C allocates for it ---- */
 
 static void refused(const char *fields, struct pm_slice tail, const char *text)
