@@ -46,7 +46,7 @@ BENCH_SRCS := $(wildcard bench/*.c)
 BENCH_BINS := $(BENCH_SRCS:%.c=$(B)/%)
 TEST_TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 FUZZ_TARGETS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/*.c))
-FUZZ_OBJS := $(call objects,tests/fuzz/support/fuzz.c $(if $(filter fuzz,$(FLAVOR)),,tests/fuzz/support/replay.c) tests/support/events.c)
+FUZZ_OBJS := $(call objects,tests/fuzz/support/fuzz.c tests/fuzz/support/reveal.c $(if $(filter fuzz,$(FLAVOR)),,tests/fuzz/support/replay.c) tests/support/events.c)
 UNIT := $(B)/unit$(if $(ONLY),-$(subst /,-,$(ONLY)))
 
 # ---- build ---------------------------------------------------------------------------------------------------------------------------

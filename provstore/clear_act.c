@@ -1,7 +1,7 @@
 /* clear_act.c: what a plan says is done (clear.h). Some results at a time are renamed, then told of, then removed, so
  * that one synchronisation serves all of them. Each is locked by its open directory while it is worked on, which keeps
  * a second run from saying its event too; nothing depends on it, because both would say the same one. */
-#define _GNU_SOURCE /* renameat2, syncfs, memrchr */
+#define _GNU_SOURCE /* renameat2, memrchr */
 #include "provstore/clear.h"
 
 #include <dirent.h>
@@ -165,14 +165,29 @@ static bool begin(struct acting *run, struct work *work)
 
 /* ---- told ---- */
 
+static bool is_in_one_directory(const struct work *a, const struct work *b)
+{
+    struct stat st_a, st_b;
+    return fstat(a->parent, &st_a) == 0 && fstat(b->parent, &st_b) == 0 && st_a.st_ino == st_b.st_ino;
+}
+
+/* The new names reach the disk before anybody hears of them. Some file systems have no such call for directories. */
+static int sync_names(const struct acting *run, struct pm_error *err)
+{
+    for (size_t i = 0; i < run->n_works; i++) {
+        if (i && is_in_one_directory(&run->works[i - 1], &run->works[i])) continue;
+        if (fsync(run->works[i].parent) != 0 && errno != EINVAL)
+            return pm_error_set(err, PM_EIO, "could not write the store \"%s\" to the disk: %s", run->plan->root,
+                                pm_error_system(errno));
+    }
+    return PM_OK;
+}
+
 static int tell_all(struct acting *run, struct pm_error *err)
 {
     const struct pm_clear_telling *telling = run->telling;
     if (!telling->tell || !run->n_works) return PM_OK;
-    /* the new names reach the disk before anybody hears of them */
-    if (syncfs(run->plan->root_fd) != 0)
-        return pm_error_set(err, PM_EIO, "could not write the store \"%s\" to the disk: %s", run->plan->root,
-                            pm_error_system(errno));
+    PM_TRY(sync_names(run, err));
     for (size_t i = 0; i < run->n_works; i++) {
         struct work *work = &run->works[i];
         struct pm_event ev;

@@ -140,10 +140,13 @@ static bool match_digits(struct matching *m, size_t template, size_t number, con
         agrees = agree_hash(revealed, digits, part->count) &&
                  (!revealed->whole.ptr || pm_revealed_allows(revealed, revealed->whole));
     } else {
-        memcpy(revealed->prefix_bytes, digits, part->count);
-        struct pm_slice text = pm_slice(revealed->prefix_bytes, part->count);
+        struct pm_slice text = pm_slice(digits, part->count);
         agrees = looks_right(m->names->items[part->variable], text) &&
                  (!revealed->whole.ptr || pm_slice_starts(revealed->whole, text)) && agree_prefix(revealed, text);
+        if (revealed->prefix.ptr == digits) { /* not before the two have been compared: the other may stand there */
+            memcpy(revealed->prefix_bytes, digits, part->count);
+            revealed->prefix.ptr = revealed->prefix_bytes;
+        }
     }
     if (agrees && go_on(m, template, number, at + len)) return true;
     *revealed = before;

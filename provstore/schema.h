@@ -52,6 +52,9 @@ void pm_schemas_builtin(struct pm_schemas *ret);
  * version and id have defaults ("{schema_name}/v{version}", "jobs/{job_type}/{job_id}", 1, the name). PM_EUSAGE with
  * file, field and byte offset; nothing is added then. */
 int pm_schemas_read(struct pm_schemas *schemas, const char *file, struct pm_error *err) PM_MUST_CHECK;
+/* The same of a text, which `file` is the name of in messages. */
+int pm_schemas_read_text(struct pm_schemas *schemas, struct pm_slice text, const char *file,
+                         struct pm_error *err) PM_MUST_CHECK;
 /* One schema of one template of `kind`, by the name "template": its path is the template alone, without a root. */
 int pm_schemas_add_template(struct pm_schemas *schemas, struct pm_slice text, enum pm_path_kind kind,
                             struct pm_error *err) PM_MUST_CHECK;

@@ -167,26 +167,28 @@ static int read_text(const char *file, struct pm_buf *out, struct pm_error *err)
     return pm_error_set(err, PM_EUSAGE, "\"%s\" is above the limit of %d bytes", file, PM_SCHEMA_FILE_BYTES_MAX);
 }
 
-int pm_schemas_read(struct pm_schemas *schemas, const char *file, struct pm_error *err)
+int pm_schemas_read_text(struct pm_schemas *schemas, struct pm_slice text, const char *file, struct pm_error *err)
 {
-    struct pm_buf text = {0};
     struct reading reading = {.arena = &schemas->arena};
     size_t before = schemas->count;
-    int rc = read_text(file, &text, err);
-    if (rc != PM_OK) {
-        pm_buf_release(&text);
-        return rc;
-    }
-    rc = pm_json_open(&reading.in, pm_buf_slice(&text), &schemas->arena, err);
+    int rc = pm_json_open(&reading.in, text, &schemas->arena, err);
     while (rc == PM_OK && pm_json_peek(&reading.in) == PM_JSON_OBJECT) rc = read_object(&reading, schemas, err);
     if (rc == PM_OK) rc = pm_json_close(&reading.in, err);
     if (rc == PM_OK && schemas->count == before)
         rc = pm_error_set(err, PM_EUSAGE, "no schema: a JSON object with name and sim or agg is expected");
-    pm_buf_release(&text);
     if (rc == PM_OK) return PM_OK;
     schemas->count = before;
     pm_error_wrap(err, PM_EUSAGE, "%s", file);
     return err ? (int)(err->code = PM_EUSAGE) : PM_EUSAGE; /* what a person wrote: theirs to mend */
+}
+
+int pm_schemas_read(struct pm_schemas *schemas, const char *file, struct pm_error *err)
+{
+    struct pm_buf text = {0};
+    int rc = read_text(file, &text, err);
+    if (rc == PM_OK) rc = pm_schemas_read_text(schemas, pm_buf_slice(&text), file, err);
+    pm_buf_release(&text);
+    return rc;
 }
 
 int pm_schemas_add_template(struct pm_schemas *schemas, struct pm_slice text, enum pm_path_kind kind,

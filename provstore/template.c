@@ -223,7 +223,8 @@ static int put_part(const struct pm_part *part, struct pm_slice name, struct pm_
         return pm_error_set(err, PM_EINVALID, "%.*s: \"%.*s\" has fewer than %u characters", PM_SLICE_ARG(part->text),
                             (int)(value.len > 200 ? 200 : value.len), value.ptr, part->count);
     }
-    if ((!loose && memchr(value.ptr, '/', len)) || memchr(value.ptr, 0, len)) {
+    bool one_segment = !loose || part->kind == PM_PART_SPLIT; /* a split makes segments of its own */
+    if ((one_segment && memchr(value.ptr, '/', len)) || memchr(value.ptr, 0, len)) {
         return pm_error_set(err, PM_EINVALID, "%.*s: the value \"%.*s\" holds %s, which a segment cannot",
                             PM_SLICE_ARG(part->text), (int)(len > 200 ? 200 : len), value.ptr,
                             memchr(value.ptr, 0, len) ? "a NUL byte" : "\"/\"");

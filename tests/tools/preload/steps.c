@@ -1,6 +1,6 @@
 /* steps.c: a library to preload: something happens right before or after one call of the system.
  *
- *   STEP_CALL=NAME           renameat2, unlinkat, syncfs
+ *   STEP_CALL=NAME           renameat2, unlinkat, fsync
  *   STEP_N=N                 the N-th of them, counted from 1
  *   STEP_WHEN=before|after
  *   STEP_DO=kill             the program is killed; else a command for the shell, whose end is waited for
@@ -47,11 +47,11 @@ int unlinkat(int dir, const char *name, int flags)
     return rc;
 }
 
-int syncfs(int fd)
+int fsync(int fd)
 {
-    int (*real)(int) = dlsym(RTLD_NEXT, "syncfs");
-    step("syncfs", "before");
+    int (*real)(int) = dlsym(RTLD_NEXT, "fsync");
+    step("fsync", "before");
     int rc = real(fd);
-    step("syncfs", "after");
+    step("fsync", "after");
     return rc;
 }
