@@ -14,6 +14,7 @@
 
 #include "common/base/check.h"
 #include "common/base/time.h"
+#include "provstore/pending.h"
 #include "provstore/trash.h"
 #include "provstore/walk.h"
 
@@ -33,6 +34,13 @@ bool pm_clear_is_own(const char *name)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0) return true;
     return strncmp(name, "artifact_", 9) == 0;
+}
+
+void pm_clear_last_name(struct pm_slice path, char out[256])
+{
+    const char *slash = path.len ? memrchr(path.ptr, '/', path.len) : NULL;
+    size_t before = slash ? (size_t)(slash + 1 - path.ptr) : 0;
+    snprintf(out, 256, "%.*s", (int)(path.len - before > 255 ? 255 : path.len - before), path.ptr + before);
 }
 
 static int64_t us_of(struct timespec time) { return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000; }
@@ -294,6 +302,17 @@ static void keep_used(struct planning *run, struct pm_clear_item *item)
             first->status ? "has not ended" : "has told something lately and no end", more));
 }
 
+/* A result that is half-written may have a writer; a put says in its directory's name who it is (pending.h). */
+static bool may_have_writer(const struct planning *run, const struct pm_clear_item *item,
+                            const struct pm_clear_look *look)
+{
+    char name[256];
+    if (item->state != PM_STORED_HALF || run->options->in_use) return false;
+    pm_clear_last_name(item->path, name);
+    if (pm_pending_is(name)) return !pm_pending_is_left(name) && look->written_us > run->now_us - PM_PENDING_AGE_US;
+    return look->written_us > run->now_us - PM_CLEAR_YOUNG_US;
+}
+
 static void keep_what_must_be(struct planning *run, struct pm_clear_item *item, const struct pm_clear_look *look,
                               const struct pm_clear_planned *planned)
 {
@@ -303,8 +322,8 @@ static void keep_what_must_be(struct planning *run, struct pm_clear_item *item, 
         set(item, PM_CLEAR_KEEP, say(plan, "it holds \"%s\", which belongs to no result", look->foreign));
     if (other) set(item, PM_CLEAR_CHANGED, say(plan, "changed since the plan"));
     if (look->touched_us > run->started_us) set(item, PM_CLEAR_KEEP, say(plan, "changed while the store was read"));
-    if (item->state == PM_STORED_HALF && !run->options->in_use && look->written_us > run->now_us - PM_CLEAR_YOUNG_US)
-        set(item, PM_CLEAR_KEEP, say(plan, "half-written within the last hour: its writer may be at work"));
+    if (may_have_writer(run, item, look))
+        set(item, PM_CLEAR_KEEP, say(plan, "half-written, and not long ago: its writer may be at work"));
     keep_used(run, item);
 }
 

@@ -14,6 +14,7 @@
 
 #include "common/base/check.h"
 #include "common/base/time.h"
+#include "provstore/pending.h"
 #include "provstore/trash.h"
 #include "provstore/walk.h"
 
@@ -104,8 +105,14 @@ static bool hold(struct acting *run, struct work *work, struct pm_slice path, co
     return false;
 }
 
-/* An event cannot name every path that a directory can have; then none has named it either. */
-static bool can_be_told(const struct pm_clear_item *item) { return pm_path_check("result", item->path, NULL) == PM_OK; }
+/* An event cannot name every path that a directory can have; then none has named it either. What a put has not put in
+ * place yet is no result. */
+static bool can_be_told(const struct pm_clear_item *item)
+{
+    char name[256];
+    pm_clear_last_name(item->path, name);
+    return !pm_pending_is(name) && pm_path_check("result", item->path, NULL) == PM_OK;
+}
 
 static int make_event(struct acting *run, const struct work *work, struct pm_event *ret, struct pm_error *err)
 {

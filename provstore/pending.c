@@ -96,6 +96,12 @@ static enum writer writer_of(const struct pending *pending)
     return kill((pid_t)pending->pid, 0) != 0 && errno == ESRCH ? WRITER_GONE : WRITER_LIVES;
 }
 
+bool pm_pending_is_left(const char *name)
+{
+    struct pending pending;
+    return pm_pending_is(name) && parse(name, &pending) && writer_of(&pending) == WRITER_GONE;
+}
+
 void pm_pending_describe(const char *name, struct pm_buf *out)
 {
     struct pending pending;

@@ -20,6 +20,9 @@ void pm_pending_name(struct pm_slice place, char out[PM_PENDING_NAME_SIZE]);
 
 bool pm_pending_is(const char *name);
 
+/* Its writer was on this machine and its process is no more. */
+bool pm_pending_is_left(const char *name);
+
 /* Whose the directory `name` is and whether it is being written to, as text. */
 void pm_pending_describe(const char *name, struct pm_buf *out);
 

@@ -196,7 +196,7 @@ def test_half_written_and_broken_ones(world):
     (world.root / AGG / "result.json").write_text("{")
     done = world.clear("--state", "half-written", check=1)
     assert {path: row["action"] for path, row in done.rows.items()} == {SIM: "keep", OTHER: "keep"}
-    assert all("last hour" in row["reason"] for row in done.rows.values())
+    assert all("writer may be at work" in row["reason"] for row in done.rows.values())
     for path in (SIM, OTHER):
         os.utime(world.root / path, (1, time.time() - 7200))
     done = world.force("--state", "half-written")
@@ -204,6 +204,29 @@ def test_half_written_and_broken_ones(world):
     assert actions(world.force("--state", "broken")) == {"deleted": 1}
     (world.root / SIM).mkdir()
     assert actions(world.force("--state", "half-written", "--in-use")) == {"deleted": 1}
+
+
+def test_what_a_put_left(few, tmp_path):
+    """A put's directory is no result: who writes to it decides, and nobody is told."""
+    os.mkfifo(tmp_path / "pipe")
+    put = few.provmat.start("--log", few.log, "store", "put", few.root, "--job", "j", "--params", '{"x":1}', "--set", "seed=5", "--set", "entrypoint=m/b",
+                            "--set", f"bundle_ref=sha256:{BUNDLE}", "--output", f"out={tmp_path}/pipe")
+    pipe = os.open(tmp_path / "pipe", os.O_WRONLY)  # waits until the put reads
+    try:
+        wait = time.monotonic() + 60
+        while not (pending := list(few.root.rglob(".provmat-put-*"))) and time.monotonic() < wait:
+            time.sleep(0.01)
+        path = str(pending[0].relative_to(few.root))
+        row = few.force("--state", "half-written", check=1).rows[path]
+        assert row["action"] == "keep" and "writer" in row["reason"] and pending[0].is_dir()
+        put.kill()
+        put.wait(60)
+    finally:
+        os.close(pipe)
+        put.stdout.close()
+        put.stderr.close()
+    assert few.force("--state", "half-written").rows[path]["action"] == "deleted" and not pending[0].parent.exists()
+    assert few.deletions() == []
 
 
 @pytest.mark.parametrize("name", stores.GENERATIONS)
