@@ -294,26 +294,38 @@ static const struct pm_column put_columns[] = {
     {.name = "event", .type = PM_COLUMN_TEXT},
 };
 
-static int show_put(const struct run *run, struct pm_rows *rows, const struct provmat_put_report *report,
-                    enum sent sent, struct pm_error *err)
+static int show_put(const struct run *run, struct pm_rows *rows, const struct provmat_stored *stored, enum sent sent,
+                    struct pm_error *err)
 {
     static const char *const actions[] = {"", "stored", "already", "repaired"};
     pm_row_begin(rows);
-    pm_row_cstr(rows, report->path);
-    pm_row_cstr(rows, actions[report->outcome]);
-    pm_row_int(rows, (int64_t)run->n_artifacts);
-    pm_row_int(rows, (int64_t)report->bytes);
+    int64_t bytes = 0;
+    for (size_t i = 0; i < stored->n_files; i++) bytes += stored->files[i].size;
+    pm_row_cstr(rows, stored->path);
+    pm_row_cstr(rows, actions[stored->outcome]);
+    pm_row_int(rows, (int64_t)stored->n_files);
+    pm_row_int(rows, bytes);
     pm_row_cstr(rows, sent_names[sent]);
     PM_TRY(pm_row_end(rows, err));
-    if (report->outcome == PROVMAT_ALREADY)
+    if (stored->outcome == PROVMAT_ALREADY)
         pm_cli_note(run->cli, "the same result was stored already; nothing was written");
     return pm_rows_print(rows, stdout, NULL, err);
+}
+
+static int show_and_deliver_put(struct run *run, struct pm_rows *rows, const struct provmat_stored *stored,
+                                struct pm_error *err)
+{
+    struct provmat_error why = {0};
+    enum sent sent = deliver(run, stored->event, stored->event_why, &why);
+    PM_TRY(show_put(run, rows, stored, sent, err));
+    if (sent != SENT_LOST) return PM_OK;
+    return lost("the result is stored", "put it again once that is mended, which writes nothing twice", &why, err);
 }
 
 static int put(struct run *run, struct pm_rows *rows, struct pm_error *err)
 {
     struct provmat_error why = {0};
-    struct provmat_put_report report = {.size = sizeof report};
+    struct provmat_stored *stored = NULL;
     PM_TRY(take_identity(run, err));
     PM_TRY(take_artifacts(run, err));
     PM_TRY(open_producer(run, err));
@@ -326,11 +338,10 @@ static int put(struct run *run, struct pm_rows *rows, struct pm_error *err)
                                 .artifacts = run->artifacts,
                                 .n_artifacts = run->n_artifacts,
                                 .flags = pm_cli_flag(run->cli, "repair") ? PROVMAT_PUT_REPAIR : 0};
-    PM_TRY(told(provmat_store_put(run->store, &given, &report, &why), &why, err));
-    enum sent sent = deliver(run, report.event, report.event_why, &why);
-    PM_TRY(show_put(run, rows, &report, sent, err));
-    if (sent != SENT_LOST) return PM_OK;
-    return lost("the result is stored", "put it again once that is mended, which writes nothing twice", &why, err);
+    PM_TRY(told(provmat_store_put(run->store, &given, &stored, &why), &why, err));
+    int rc = show_and_deliver_put(run, rows, stored, err);
+    provmat_stored_free(stored);
+    return rc;
 }
 
 int pm_cmd_store_put(struct pm_cli *cli, struct pm_error *err)
@@ -359,7 +370,7 @@ static const struct pm_column get_columns[] = {
     {.name = "event", .type = PM_COLUMN_TEXT},
 };
 
-static int show_hit(struct pm_rows *rows, const struct provmat_hit *hit, enum sent sent, struct pm_error *err)
+static int show_hit(struct pm_rows *rows, const struct provmat_stored *hit, enum sent sent, struct pm_error *err)
 {
     pm_row_begin(rows);
     pm_row_cstr(rows, hit->path);
@@ -405,7 +416,8 @@ static int source_of(const struct pm_cli *cli)
     return PROVMAT_SOURCE_LOCAL;
 }
 
-static int show_and_deliver(struct run *run, struct pm_rows *rows, const struct provmat_hit *hit, struct pm_error *err)
+static int show_and_deliver_hit(struct run *run, struct pm_rows *rows, const struct provmat_stored *hit,
+                                struct pm_error *err)
 {
     struct provmat_error why = {0};
     enum sent sent = deliver(run, hit->event, hit->event_why, &why);
@@ -417,7 +429,7 @@ static int show_and_deliver(struct run *run, struct pm_rows *rows, const struct 
 static int get(struct run *run, struct pm_rows *rows, struct pm_error *err)
 {
     struct provmat_error why = {0};
-    struct provmat_hit *hit = NULL;
+    struct provmat_stored *hit = NULL;
     PM_TRY(take_identity(run, err));
     PM_TRY(take_aggregation_id(run, err));
     PM_TRY(open_producer(run, err));
@@ -431,8 +443,8 @@ static int get(struct run *run, struct pm_rows *rows, struct pm_error *err)
     if (pm_cli_flag(run->cli, "link") && !given.to)
         return pm_error_set(err, PM_EUSAGE, "--link without --to DIR: name the directory of the links");
     PM_TRY(told(provmat_store_get(run->store, &given, &hit, &why), &why, err));
-    int rc = show_and_deliver(run, rows, hit, err);
-    provmat_hit_free(hit);
+    int rc = show_and_deliver_hit(run, rows, hit, err);
+    provmat_stored_free(hit);
     return rc;
 }
 

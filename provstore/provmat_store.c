@@ -186,12 +186,56 @@ static const struct provmat_output *outputs_of(const struct pm_event *ev, struct
     return items;
 }
 
+struct room { /* what a struct provmat_stored is the beginning of */
+    struct provmat_stored stored;
+    struct pm_arena arena;
+};
+
+void provmat_stored_free(struct provmat_stored *stored)
+{
+    if (!stored) return;
+    struct room *room = (struct room *)stored; /* its first member */
+    pm_arena_release(&room->arena);
+    free(room);
+}
+
+static int no_store(struct provmat_error *err)
+{
+    return give(err, PROVMAT_EINVALID, "the store is NULL; open one with provmat_store_open");
+}
+
+/* What `facts` say of what is stored. */
+static void fill_stored(const struct pm_event *facts, struct room *room)
+{
+    struct provmat_stored *stored = &room->stored;
+    *stored = (struct provmat_stored){.size = sizeof *stored,
+                                      .path = text_of(&room->arena, facts->result),
+                                      .schema = text_of(&room->arena, facts->schema),
+                                      .schema_version = facts->schema_version};
+    if (facts->has & PM_HAS(loss)) stored->has |= PROVMAT_HAS_LOSS, stored->loss = facts->loss;
+    if (facts->has & PM_HAS(n_replicates)) stored->n_replicates = facts->n_replicates;
+    if (facts->has & PM_HAS(task_id)) stored->task_id = text_of(&room->arena, facts->task_id);
+    if (facts->has & PM_HAS(aggregation_id)) stored->aggregation_id = text_of(&room->arena, facts->aggregation_id);
+}
+
+static void set_stored_at(struct provmat_stored *stored, int64_t us)
+{
+    stored->has |= PROVMAT_HAS_STORED_AT;
+    stored->stored_at_us = us;
+}
+
+static void set_event(struct provmat_stored *stored, int code, const struct provmat_error *why)
+{
+    stored->event = code;
+    if (code != PROVMAT_OK) memcpy(stored->event_why, why->text, sizeof stored->event_why);
+}
+
 /* ---- putting ---- */
 
 struct putting {
     provmat_store *store;
     const struct provmat_put *given;
-    struct pm_arena arena;
+    struct room *room;
     struct pm_given_computed event;
     struct pm_event facts;
     struct pm_put_done done;
@@ -220,6 +264,30 @@ static int take_artifacts(const struct provmat_put *put, struct pm_arena *arena,
     return PM_OK;
 }
 
+static void fill_put(struct putting *call)
+{
+    const struct pm_put_done *done = &call->done;
+    struct pm_arena *arena = &call->room->arena;
+    struct provmat_stored *stored = &call->room->stored;
+    struct provmat_file *files = pm_arena_alloc(arena, (done->n_outputs + 1) * sizeof *files);
+    for (size_t i = 0; i < done->n_outputs; i++) {
+        const struct pm_put_output *output = &done->outputs[i];
+        struct pm_buf file = {0};
+        pm_buf_printf(&file, "%s/%.*s/artifact_%.*s%s", call->store->root, PM_SLICE_ARG(call->facts.result),
+                      PM_SLICE_ARG(output->name), output->json ? ".json" : ".arrow");
+        files[i] = (struct provmat_file){.name = text_of(arena, output->name),
+                                         .file = text_of(arena, pm_buf_slice(&file)),
+                                         .size = output->size,
+                                         .checksum = text_of(arena, pm_slice(output->checksum, 64))};
+        pm_buf_release(&file);
+    }
+    fill_stored(&call->facts, call->room);
+    stored->outcome = (int)done->outcome + PROVMAT_STORED;
+    stored->files = files;
+    stored->n_files = done->n_outputs;
+    if (done->stored_at != INT64_MIN) set_stored_at(stored, done->stored_at);
+}
+
 static int put_result(void *arg, struct pm_error *err)
 {
     struct putting *call = arg;
@@ -229,79 +297,51 @@ static int put_result(void *arg, struct pm_error *err)
     if (given.flags & ~(unsigned)PROVMAT_PUT_REPAIR)
         return pm_error_set(err, PM_EINVALID, "flags 0x%x: only PROVMAT_PUT_REPAIR (1) is known", given.flags);
     put.repair = given.flags & PROVMAT_PUT_REPAIR;
-    PM_TRY(pm_given_computed_take(given.event, &call->arena, &call->event, &call->facts, err));
+    PM_TRY(pm_given_computed_take(given.event, &call->room->arena, &call->event, &call->facts, err));
     PM_TRY(check_schema(call->store, &call->event.result, err));
-    PM_TRY(take_artifacts(&given, &call->arena, &put, err));
+    PM_TRY(take_artifacts(&given, &call->room->arena, &put, err));
     if (!(call->facts.has & PM_HAS(occurred_at))) call->facts.occurred_at = pm_time_now_us();
     call->facts.has |= PM_HAS(occurred_at);
-    PM_TRY(pm_put(&put, &call->facts, &call->arena, &call->done, err));
+    PM_TRY(pm_put(&put, &call->facts, &call->room->arena, &call->done, err));
     struct provmat_computed *event = &call->event.event;
-    fill_result(&call->facts, &call->arena, &call->event.result);
+    fill_result(&call->facts, &call->room->arena, &call->event.result);
     event->result = &call->event.result;
     event->occurred_at_us = call->facts.occurred_at;
-    event->outputs = outputs_of(&call->facts, &call->arena, &event->n_outputs);
-    if (call->facts.has & PM_HAS(task_id)) event->task_id = text_of(&call->arena, call->facts.task_id);
+    event->outputs = outputs_of(&call->facts, &call->room->arena, &event->n_outputs);
+    if (call->facts.has & PM_HAS(task_id)) event->task_id = text_of(&call->room->arena, call->facts.task_id);
+    fill_put(call);
     return PM_OK;
 }
 
-static int say_computed(struct putting *call, struct provmat_put_report *report)
-{
-    struct provmat_error why = {0};
-    *report = (struct provmat_put_report){
-        .size = sizeof *report, .outcome = (int)call->done.outcome + PROVMAT_STORED, .bytes = call->done.bytes};
-    snprintf(report->path, sizeof report->path, "%s", call->event.result.path);
-    if (call->store->producer) report->event = provmat_computed(call->store->producer, &call->event.event, &why);
-    if (report->event != PROVMAT_OK) memcpy(report->event_why, why.text, sizeof report->event_why);
-    return PROVMAT_OK;
-}
-
-/* As much of the report as the caller's version of the struct has. */
-static int check_report(const struct provmat_put_report *ret, struct provmat_error *err)
-{
-    if (!ret || (ret->size >= sizeof ret->size && ret->size <= PM_GIVEN_BYTES_MAX)) return PROVMAT_OK;
-    return give(err, PROVMAT_EINVALID, "size of struct provmat_put_report is not set; set it to sizeof");
-}
-
-static void give_report(const struct provmat_put_report *report, struct provmat_put_report *ret)
-{
-    size_t size = ret->size;
-    memcpy(ret, report, size < sizeof *report ? size : sizeof *report);
-    ret->size = size;
-}
-
-static int no_store(struct provmat_error *err)
-{
-    return give(err, PROVMAT_EINVALID, "the store is NULL; open one with provmat_store_open");
-}
-
-int provmat_store_put(provmat_store *store, const struct provmat_put *put, struct provmat_put_report *ret,
+int provmat_store_put(provmat_store *store, const struct provmat_put *put, struct provmat_stored **ret,
                       struct provmat_error *err)
 {
     struct pm_error why = {0};
-    struct putting call = {.store = store, .given = put};
-    struct provmat_put_report report;
-    if (!store) return no_store(err);
-    if (check_report(ret, err) != PROVMAT_OK) return PROVMAT_EINVALID;
-    int rc = guarded(put_result, &call, &why);
-    if (rc == PM_OK) (void)say_computed(&call, &report);
-    if (rc == PM_OK && ret) give_report(&report, ret);
-    pm_arena_release(&call.arena);
-    return give(err, code_of(rc), why.text);
+    struct provmat_error event_why = {0};
+    struct putting call = {.store = store, .given = put, .room = calloc(1, sizeof(struct room))};
+    if (!call.room) return give(err, PROVMAT_ENOMEM, "out of memory");
+    int rc = store ? guarded(put_result, &call, &why) : PM_OK;
+    if (!store || rc != PM_OK) {
+        provmat_stored_free(&call.room->stored);
+        return store ? give(err, code_of(rc), why.text) : no_store(err);
+    }
+    struct provmat_stored *stored = &call.room->stored;
+    if (store->producer)
+        set_event(stored, provmat_computed(store->producer, &call.event.event, &event_why), &event_why);
+    if (ret) *ret = stored;
+    else provmat_stored_free(stored);
+    return give(err, PROVMAT_OK, "");
 }
 
 /* ---- getting ---- */
 
-struct hit { /* what a struct provmat_hit is the beginning of */
-    struct provmat_hit hit;
-    struct pm_arena arena;
-};
 struct getting {
     provmat_store *store;
     const struct provmat_get *given;
     struct pm_given_reused event;
     struct pm_event facts;
     struct pm_got got;
-    struct hit *room;
+    struct room *room;
 };
 
 static int take_get(const struct getting *call, struct provmat_get *ret, struct pm_get *get, struct pm_error *err)
@@ -318,32 +358,31 @@ static int take_get(const struct getting *call, struct provmat_get *ret, struct 
 
 static void fill_hit(struct getting *call)
 {
-    struct provmat_hit *hit = &call->room->hit;
+    struct provmat_stored *stored = &call->room->stored;
     struct pm_arena *arena = &call->room->arena;
     const struct pm_looked *looked = &call->got.looked;
-    const struct pm_event *stored = &looked->facts;
     struct provmat_file *files = pm_arena_alloc(arena, (call->got.n_files + 1) * sizeof *files);
     for (size_t i = 0; i < call->got.n_files; i++) {
         const struct pm_got_file *file = &call->got.files[i];
         files[i] = (struct provmat_file){
             .name = file->name, .file = file->file, .size = file->size, .checksum = file->checksum};
     }
-    *hit = (struct provmat_hit){.size = sizeof *hit,
-                                .path = text_of(arena, call->facts.result),
-                                .files = files,
-                                .n_files = call->got.n_files,
-                                .metadata = text_of(arena, looked->metadata),
-                                .result = text_of(arena, looked->result)};
-    if (stored->has & PM_HAS(loss)) hit->has |= PROVMAT_HAS_LOSS, hit->loss = stored->loss;
-    if (stored->has & PM_HAS(n_replicates)) hit->n_replicates = stored->n_replicates;
-    if (stored->has & PM_HAS(task_id)) hit->task_id = text_of(arena, stored->task_id);
-    if (!looked->time_from_file) hit->has |= PROVMAT_HAS_STORED_AT, hit->stored_at_us = stored->occurred_at;
+    struct pm_event facts = looked->facts;
+    facts.result = call->facts.result;
+    facts.schema = call->facts.schema;
+    facts.schema_version = call->facts.schema_version;
+    fill_stored(&facts, call->room);
+    stored->files = files;
+    stored->n_files = call->got.n_files;
+    stored->metadata = text_of(arena, looked->metadata);
+    stored->result = text_of(arena, looked->result);
+    if (!looked->time_from_file) set_stored_at(stored, facts.occurred_at);
 }
 
 /* What the caller said of the copy is replaced by what the store says. */
 static void fill_event(struct getting *call)
 {
-    const struct provmat_hit *hit = &call->room->hit;
+    const struct provmat_stored *hit = &call->room->stored;
     struct provmat_reused *event = &call->event.event;
     fill_result(&call->facts, &call->room->arena, &call->event.result);
     event->result = &call->event.result;
@@ -373,31 +412,22 @@ static int get_result(void *arg, struct pm_error *err)
     return PM_OK;
 }
 
-int provmat_store_get(provmat_store *store, const struct provmat_get *get, struct provmat_hit **ret,
+int provmat_store_get(provmat_store *store, const struct provmat_get *get, struct provmat_stored **ret,
                       struct provmat_error *err)
 {
     struct pm_error why = {0};
     struct provmat_error event_why = {0};
-    struct getting call = {.store = store, .given = get, .room = calloc(1, sizeof(struct hit))};
+    struct getting call = {.store = store, .given = get, .room = calloc(1, sizeof(struct room))};
     if (!call.room) return give(err, PROVMAT_ENOMEM, "out of memory");
     int rc = store ? guarded(get_result, &call, &why) : PM_OK;
     if (!store || rc != PM_OK) {
-        provmat_hit_free(&call.room->hit);
+        provmat_stored_free(&call.room->stored);
         return store ? give(err, code_of(rc), why.text) : no_store(err);
     }
-    struct provmat_hit *hit = &call.room->hit;
-    if (store->producer) hit->event = provmat_reused(store->producer, &call.event.event, &event_why);
-    if (hit->event != PROVMAT_OK) memcpy(hit->event_why, event_why.text, sizeof hit->event_why);
-    *ret = hit;
+    struct provmat_stored *stored = &call.room->stored;
+    if (store->producer) set_event(stored, provmat_reused(store->producer, &call.event.event, &event_why), &event_why);
+    *ret = stored;
     return give(err, PROVMAT_OK, "");
-}
-
-void provmat_hit_free(struct provmat_hit *hit)
-{
-    if (!hit) return;
-    struct hit *room = (struct hit *)hit; /* its first member */
-    pm_arena_release(&room->arena);
-    free(room);
 }
 
 /* ---- ids ---- */

@@ -8,7 +8,7 @@
  *                                .params = "{\"beta\":0.5}", .has = PROVMAT_HAS_SEED, .seed = 42};
  *   struct provmat_reused used = {.size = sizeof used, .job_id = "job-1", .result = &sim};
  *   struct provmat_get get = {.size = sizeof get, .event = &used};
- *   struct provmat_hit *hit;
+ *   struct provmat_stored *hit;
  *   int code = provmat_store_get(store, &get, &hit, &why);
  *   if (code == PROVMAT_EMISS) {
  *       ...compute...
@@ -100,16 +100,34 @@ enum provmat_put_outcome {
     PROVMAT_REPAIRED = 3, /* it replaced what was damaged */
 };
 
-#define PROVMAT_PATH_SIZE 1025
+/* One output of a stored result. */
+struct provmat_file {
+    const char *name;
+    const char *file; /* in the store, where it is only to be read, or the copy that was asked for */
+    int64_t size;
+    const char *checksum; /* BLAKE2b-256 of its bytes */
+};
 
-struct provmat_put_report {
+/* What is stored, as a put left it or a get found it; provmat_stored_free ends it. */
+struct provmat_stored {
     size_t size;
-    int outcome;                        /* enum provmat_put_outcome */
-    int event;                          /* what provmat_computed returned; PROVMAT_OK also without a producer */
-    uint64_t bytes;                     /* of the outputs */
-    char path[PROVMAT_PATH_SIZE];       /* of the result, from the root */
+    int outcome;      /* of a put: enum provmat_put_outcome; of a get 0 */
+    const char *path; /* of the result, from the root */
+    const char *schema;
+    int64_t schema_version;
+    unsigned has; /* PROVMAT_HAS_LOSS, PROVMAT_HAS_STORED_AT */
+    double loss;
+    int64_t n_replicates; /* 0: not known */
+    int64_t stored_at_us;
+    const char *task_id;        /* NULL: none, as of an aggregation */
+    const char *aggregation_id; /* NULL: none, as of a simulation */
+    const struct provmat_file *files;
+    size_t n_files;
+    const char *metadata, *result; /* the texts of metadata.json and result.json; NULL after a put */
+    int event; /* what provmat_computed or provmat_reused returned; PROVMAT_OK also without a producer */
     char event_why[PROVMAT_ERROR_TEXT]; /* why the event was not accepted */
 };
+PROVMAT_API void provmat_stored_free(struct provmat_stored *stored); /* NULL is fine */
 
 /* Stores a result. A simulation needs kind, bundle (bundle_ref or bundle_digest), entrypoint, params (or param_id) and
  * seed; an aggregation kind, bundle, target, and aggregation_id or the input_task_ids that it follows from. loss,
@@ -119,8 +137,8 @@ struct provmat_put_report {
  * The same identity with the same outputs, loss and n_replicates is the same result. An event is said for it too: the
  * job has computed it, and the event of an earlier put may have been lost with its process.
  *
- * `ret` may be NULL; its `size` must be set, and on failure it is untouched. */
-PROVMAT_API int provmat_store_put(provmat_store *store, const struct provmat_put *put, struct provmat_put_report *ret,
+ * `ret` may be NULL; *ret is untouched on failure. */
+PROVMAT_API int provmat_store_put(provmat_store *store, const struct provmat_put *put, struct provmat_stored **ret,
                                   struct provmat_error *err);
 
 /* ---- getting ---- */
@@ -138,35 +156,10 @@ struct provmat_get {
     unsigned flags;
 };
 
-/* One output of a hit. */
-struct provmat_file {
-    const char *name;
-    const char *file; /* the copy; without copies the file in the store, which is only to be read */
-    int64_t size;
-    const char *checksum; /* BLAKE2b-256 of its bytes, which it has been compared with */
-};
-
-/* What was found; provmat_hit_free ends it. */
-struct provmat_hit {
-    size_t size;
-    const char *path; /* of the result, from the root */
-    unsigned has;     /* PROVMAT_HAS_LOSS, PROVMAT_HAS_STORED_AT */
-    double loss;
-    int64_t n_replicates; /* 0: not known */
-    int64_t stored_at_us;
-    const char *task_id; /* NULL: none */
-    const struct provmat_file *files;
-    size_t n_files;
-    const char *metadata, *result; /* the texts of metadata.json and result.json */
-    int event;                     /* what provmat_reused returned; PROVMAT_OK also without a producer */
-    char event_why[PROVMAT_ERROR_TEXT];
-};
-
 /* Looks a result up by its identity and reads it whole: every file is compared with its checksum before this returns.
- * Another identity at the same path is a miss, and so is a stored error. */
-PROVMAT_API int provmat_store_get(provmat_store *store, const struct provmat_get *get, struct provmat_hit **ret,
+ * Another identity at the same path is a miss, and so is a stored error; *ret is untouched then. */
+PROVMAT_API int provmat_store_get(provmat_store *store, const struct provmat_get *get, struct provmat_stored **ret,
                                   struct provmat_error *err);
-PROVMAT_API void provmat_hit_free(struct provmat_hit *hit); /* NULL is fine */
 
 /* The id of an aggregation over the task ids of simulations, in any order, as stores have it: 16 hex digits and a zero.
  * PROVMAT_EINVALID, PROVMAT_ENOMEM. */

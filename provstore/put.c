@@ -130,14 +130,12 @@ static int take_sources(const struct pm_put *put, struct pm_stage *stage, struct
     struct pm_artifact artifact;
     done->outputs = pm_arena_alloc(arena, (put->n_sources + 1) * sizeof *done->outputs);
     done->n_outputs = put->n_sources;
-    done->bytes = 0;
     for (size_t i = 0; i < put->n_sources; i++) {
         struct pm_put_output *output = &done->outputs[i];
         PM_TRY(take_source(&put->sources[i], stage, &artifact, err));
         *output = (struct pm_put_output){
             .name = put->sources[i].name, .json = put->sources[i].json, .size = (int64_t)artifact.size};
         memcpy(output->checksum, artifact.blake2b, sizeof output->checksum);
-        done->bytes += artifact.size;
     }
     return PM_OK;
 }
@@ -298,6 +296,7 @@ static int publish(const struct pm_put *put, const struct pm_event *ev, const st
         return replace(put, ev, stage, arena, ret_done, err);
     }
     done->outcome = PM_PUT_ALREADY;
+    done->stored_at = looked->time_from_file ? INT64_MIN : looked->facts.occurred_at;
     *ret_done = true;
     PM_TRY(compare_identity(ev, &looked->facts, err));
     return conflict("nondeterminism", ev, compare_content(ev, done, &looked->facts, err), err);
@@ -322,7 +321,7 @@ int pm_put(const struct pm_put *put, struct pm_event *ev, struct pm_arena *arena
            struct pm_error *err)
 {
     struct pm_stage stage = PM_STAGE_CLOSED;
-    struct pm_put_done done = {0};
+    struct pm_put_done done = {.stored_at = ev->occurred_at};
     struct pm_looked looked;
     PM_TRY(pm_key_complete(put->schema, ev, arena, err));
     PM_TRY(check_sources(put, arena, err));

@@ -39,7 +39,7 @@ const char *pm_put_outcome_name(enum pm_put_outcome outcome);
 
 struct pm_put_done {
     enum pm_put_outcome outcome;
-    uint64_t bytes; /* of the outputs */
+    int64_t stored_at; /* microseconds since 1970; INT64_MIN: not known, as of some results that were there before */
     struct pm_put_output *outputs;
     size_t n_outputs;
 };

@@ -37,7 +37,7 @@ setup(
     ext_modules=[Extension(
         "provmat._native",
         sources=["native/line.c", "native/native.c", "native/news.c"],
-        depends=["native/docs.h", "native/line.h", "native/news.h"],
+        depends=["native/docs.h", "native/line.h", "native/news.h", "native/store.h"],
         include_dirs=[str(ROOT)],
         define_macros=[("Py_LIMITED_API", "0x030a0000")],
         extra_compile_args=["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fstack-protector-strong"],

@@ -11,6 +11,7 @@
 #include "python/native/docs.h"
 #include "python/native/line.h"
 #include "python/native/news.h"
+#include "python/native/store.h"
 
 #define DEPTH_MAX 64
 #define SLICE_MS 100 /* between two looks for signals while a flush waits */
@@ -709,6 +710,10 @@ static PyMethodDef functions[] = {
     {"canonical_json", canonical_json, METH_O, DOC_CANONICAL_JSON},
     {"param_id", param_id, METH_O, DOC_PARAM_ID},
     {"bundle_digest", bundle_digest, METH_O, DOC_BUNDLE_DIGEST},
+    {"aggregation_id", aggregation_id, METH_VARARGS, NULL},
+    {"store_open", store_open, METH_VARARGS, NULL},
+    {"store_put", store_put, METH_VARARGS, NULL},
+    {"store_get", store_get, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -12,6 +12,8 @@ when the producer is made.
 
 The functions of this module use a default producer: that of `configure`, else one that is made from the environment
 (PROVMAT_LOG, PROVMAT_JOB_ID, PROVMAT_WORKER, PROVMAT_OUTBOX) by the first event.
+
+`Store` keeps results in a store and says the events of its puts and hits by itself.
 """
 
 from ._context import current_job, job
@@ -20,7 +22,8 @@ from ._default import (close, computed, configure, counters, deleted, discovered
 from ._native import bundle_digest, canonical_json, param_id
 from ._native import version as __version__
 from ._producer import ConfigError, Counters, Producer
+from ._store import ConflictError, DamagedError, File, Hit, Put, Store, StoreError
 
-__all__ = ["ConfigError", "Counters", "Producer", "__version__", "bundle_digest", "canonical_json", "close", "computed", "configure",
-           "counters", "current_job", "deleted", "discovered", "expected", "failed", "flush", "job", "param_id", "producer", "reused",
-           "status", "submitted"]
+__all__ = ["ConfigError", "ConflictError", "Counters", "DamagedError", "File", "Hit", "Producer", "Put", "Store", "StoreError",
+           "__version__", "bundle_digest", "canonical_json", "close", "computed", "configure", "counters", "current_job", "deleted",
+           "discovered", "expected", "failed", "flush", "job", "param_id", "producer", "reused", "status", "submitted"]

@@ -62,15 +62,15 @@ static struct provmat_result sim(uint64_t seed)
 }
 
 static int put_bytes(provmat_store *store, const struct provmat_result *result, const char *bytes,
-                     struct provmat_put_report *report, struct provmat_error *err)
+                     struct provmat_stored **ret, struct provmat_error *err)
 {
     struct provmat_computed event = {.size = sizeof event, .job_id = "job-1", .result = result};
     struct provmat_artifact artifact = {.name = "table", .bytes = bytes, .length = strlen(bytes)};
     struct provmat_put put = {.size = sizeof put, .event = &event, .artifacts = &artifact, .n_artifacts = 1};
-    return provmat_store_put(store, &put, report, err);
+    return provmat_store_put(store, &put, ret, err);
 }
 
-static int get_it(provmat_store *store, const struct provmat_result *result, struct provmat_hit **ret,
+static int get_it(provmat_store *store, const struct provmat_result *result, struct provmat_stored **ret,
                   struct provmat_error *err)
 {
     struct provmat_reused event = {.size = sizeof event, .job_id = "job-2", .result = result};
@@ -82,9 +82,8 @@ Test(put, a_worker)
 {
     struct provmat_options options = {.size = sizeof options, .log = url};
     struct provmat_counters counters = {.size = sizeof counters};
-    struct provmat_put_report report = {.size = sizeof report};
     struct provmat_error err;
-    struct provmat_hit *hit = NULL;
+    struct provmat_stored *hit = NULL, *stored = NULL, *again = NULL;
     provmat_producer *p;
     cr_assert_eq(provmat_open(&options, &p, &err), PROVMAT_OK, "%s", err.text);
     provmat_store *store = opened(p);
@@ -92,20 +91,26 @@ Test(put, a_worker)
     cr_assert_eq(get_it(store, &result, &hit, &err), PROVMAT_EMISS);
     cr_assert(strstr(err.text, "not stored"), "%s", err.text);
     cr_assert_null(hit);
-    cr_assert_eq(put_bytes(store, &result, "bytes", &report, &err), PROVMAT_OK, "%s", err.text);
-    cr_assert(report.outcome == PROVMAT_STORED && report.event == PROVMAT_OK && report.bytes == 5, "%s",
-              report.event_why);
-    cr_assert_eq(put_bytes(store, &result, "bytes", &report, &err), PROVMAT_OK, "%s", err.text);
-    cr_assert_eq(report.outcome, PROVMAT_ALREADY);
-    cr_assert_eq(put_bytes(store, &result, "other", &report, &err), PROVMAT_ECONFLICT);
-    cr_assert_eq(report.outcome, PROVMAT_ALREADY, "untouched on failure");
+    cr_assert_eq(put_bytes(store, &result, "bytes", &stored, &err), PROVMAT_OK, "%s", err.text);
+    cr_assert(stored->outcome == PROVMAT_STORED && stored->event == PROVMAT_OK, "%s", stored->event_why);
+    cr_assert(stored->n_files == 1 && stored->files[0].size == 5 && access(stored->files[0].file, R_OK) == 0);
+    cr_assert(strlen(stored->task_id) == 64 && !stored->aggregation_id && !stored->metadata);
+    cr_assert_eq(put_bytes(store, &result, "bytes", &again, &err), PROVMAT_OK, "%s", err.text);
+    cr_assert_eq(again->outcome, PROVMAT_ALREADY);
+    cr_assert(again->stored_at_us == stored->stored_at_us && (again->has & PROVMAT_HAS_STORED_AT));
+    provmat_stored_free(again);
+    again = NULL;
+    cr_assert_eq(put_bytes(store, &result, "other", &again, &err), PROVMAT_ECONFLICT);
+    cr_assert_null(again, "untouched on failure");
     cr_assert_eq(get_it(store, &result, &hit, &err), PROVMAT_OK, "%s", err.text);
-    cr_assert_str_eq(hit->path, report.path);
+    cr_assert_str_eq(hit->path, stored->path);
+    cr_assert_str_eq(hit->files[0].file, stored->files[0].file);
+    provmat_stored_free(stored);
     cr_assert(hit->n_files == 1 && hit->files[0].size == 5 && (hit->has & PROVMAT_HAS_STORED_AT));
     cr_assert_str_eq(hit->files[0].name, "table");
     cr_assert(strstr(hit->files[0].file, "/artifact_table.arrow") && strlen(hit->files[0].checksum) == 64);
     cr_assert(strstr(hit->metadata, "\"seed\": 7") && strstr(hit->result, "\"task_id\"") && strlen(hit->task_id) == 64);
-    provmat_hit_free(hit);
+    provmat_stored_free(hit);
     provmat_store_close(store);
     cr_assert_eq(provmat_flush(p, 10000, &err), PROVMAT_OK, "%s", err.text);
     provmat_counters(p, &counters);
@@ -116,7 +121,7 @@ Test(put, a_worker)
 Test(put, an_event_that_is_refused_changes_nothing)
 {
     struct provmat_options options = {.size = sizeof options, .log = url};
-    struct provmat_put_report report = {.size = sizeof report};
+    struct provmat_stored *stored = NULL;
     struct provmat_error err;
     provmat_producer *p;
     cr_assert_eq(provmat_open(&options, &p, &err), PROVMAT_OK, "%s", err.text);
@@ -124,9 +129,10 @@ Test(put, an_event_that_is_refused_changes_nothing)
     struct provmat_result result = sim(7);
     struct provmat_computed event = {.size = sizeof event, .result = &result}; /* of no job */
     struct provmat_put put = {.size = sizeof put, .event = &event};
-    cr_assert_eq(provmat_store_put(store, &put, &report, &err), PROVMAT_OK, "%s", err.text);
-    cr_assert(report.outcome == PROVMAT_STORED && report.event == PROVMAT_EINVALID);
-    cr_assert(strstr(report.event_why, "job_id"), "%s", report.event_why);
+    cr_assert_eq(provmat_store_put(store, &put, &stored, &err), PROVMAT_OK, "%s", err.text);
+    cr_assert(stored->outcome == PROVMAT_STORED && stored->event == PROVMAT_EINVALID);
+    cr_assert(strstr(stored->event_why, "job_id"), "%s", stored->event_why);
+    provmat_stored_free(stored);
     provmat_store_close(store);
     provmat_close(p, 1000, NULL);
 }
@@ -138,13 +144,11 @@ Test(put, what_is_given_is_measured)
     struct provmat_computed event = {.size = sizeof event, .result = &result};
     struct provmat_artifact artifact = {0};
     struct provmat_put put = {.size = sizeof put, .event = &event};
-    struct provmat_put_report report = {0};
     provmat_store *store = opened(NULL);
     cr_assert_eq(provmat_store_put(store, NULL, NULL, &err), PROVMAT_EINVALID);
     cr_assert_eq(provmat_store_put(NULL, &put, NULL, &err), PROVMAT_EINVALID);
     cr_assert_eq(provmat_store_get(store, NULL, NULL, &err), PROVMAT_EINVALID);
     cr_assert_eq(provmat_store_get(NULL, NULL, NULL, &err), PROVMAT_EINVALID);
-    cr_assert_eq(provmat_store_put(store, &put, &report, &err), PROVMAT_EINVALID, "the report has no size");
     put.n_artifacts = 1;
     cr_assert_eq(provmat_store_put(store, &put, NULL, &err), PROVMAT_EINVALID);
     put.artifacts = &artifact;
@@ -190,14 +194,14 @@ Test(put, options)
     cr_assert_eq(provmat_store_open(&options, &store, &err), PROVMAT_OK);
     provmat_store_close(store);
     provmat_store_close(NULL);
-    provmat_hit_free(NULL);
+    provmat_stored_free(NULL);
 }
 
 Test(put, a_root_stays_the_same_when_the_process_moves)
 {
     struct provmat_error err;
     struct provmat_result result = sim(1);
-    struct provmat_hit *hit;
+    struct provmat_stored *hit;
     cr_assert_eq(chdir(dir), 0);
     snprintf(root, sizeof root, "store");
     provmat_store *store = opened(NULL);
@@ -205,7 +209,7 @@ Test(put, a_root_stays_the_same_when_the_process_moves)
     cr_assert_eq(put_bytes(store, &result, "x", NULL, &err), PROVMAT_OK, "%s", err.text);
     cr_assert_eq(get_it(store, &result, &hit, &err), PROVMAT_OK, "%s", err.text);
     cr_assert_eq(access(hit->files[0].file, R_OK), 0);
-    provmat_hit_free(hit);
+    provmat_stored_free(hit);
     provmat_store_close(store);
 }
 
