@@ -10,6 +10,7 @@
 #include "cli/signals.h"
 #include "common/base/check.h"
 #include "common/base/time.h"
+#include "common/event/origin.h"
 #include "consumer/consumer.h"
 
 #define POLL_RECORDS_MAX 4096
@@ -118,6 +119,7 @@ static int print_record(struct replay *r, const struct pm_log_record *record, st
         pm_error_set(err, (enum pm_code)rc, "%s", own.text);
         return pm_error_wrap(err, rc, "partition %d offset %lld", record->partition, (long long)record->offset);
     }
+    if (rc != PM_OK && pm_origin_is_end_mark(record->origin, record->value)) return PM_OK;
     if (rc != PM_OK) {
         r->bad++;
         pm_cli_line("%d:%lld: %s", record->partition, (long long)record->offset, own.text);

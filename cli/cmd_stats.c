@@ -4,5 +4,5 @@
 int pm_cmd_stats(struct pm_cli *cli, struct pm_error *err)
 {
     struct pm_query question = pm_cli_question(cli);
-    return pm_query_stats(&question, err);
+    return pm_cli_flag(cli, "producers") ? pm_query_producers(&question, err) : pm_query_stats(&question, err);
 }

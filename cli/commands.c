@@ -296,9 +296,20 @@ const struct pm_command pm_commands[] = {
             "Prints one object: counts, the ratio of reuse, and how far each partition has been applied. "
             "end and lag are null when the log cannot be reached. gaps lists the offsets that the log lost before "
             "they were applied (kind missing), or after (kind replaced: the log was recreated or "
-            "truncated); complete is as in the JSON of `provmat query`.",
+            "truncated); complete is as in the JSON of `provmat query`.\n\n"
+            "--producers prints a row for each producer that numbers its events, as the library does (and `provmat "
+            "emit` "
+            "does not: its exit status says whether all arrived): how many it gave, how many of them the index has "
+            "seen, "
+            "which numbers are missing, and in the summary what that means. closed says that it ended in order and "
+            "told "
+            "how many events there were; of one that did not, as one that was killed, nothing is known after its last "
+            "event. The exit status is 1 when there is no such producer.",
+        .options = {{"producers", 0, PM_OPTION_FLAG, false, NULL, NULL,
+                     "whose events never arrived: a row a producer, those with gaps first"}},
         .examples = {{"everything", "provmat stats"},
-                     {"the ratio alone", "provmat stats --format json | jq .reuse_ratio"}},
+                     {"the ratio alone", "provmat stats --format json | jq .reuse_ratio"},
+                     {"whose events never arrived", "provmat stats --producers"}},
         .run = pm_cmd_stats,
     },
     {

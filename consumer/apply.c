@@ -223,6 +223,7 @@ static int apply(struct pm_application *a, struct pm_error *err)
     PM_TRY(pm_apply_results(a, err));
     PM_TRY(PM_FAULT(apply_before_jobs, err));
     PM_TRY(pm_apply_jobs(a, err));
+    PM_TRY(pm_apply_producers(a, err));
     PM_TRY(PM_FAULT(apply_before_runs, err));
     PM_TRY(add_runs(a, err));
     PM_TRY(PM_FAULT(apply_before_quarantine, err));

@@ -2,6 +2,7 @@
  *
  *   apply_results.c   path -> result (table, new records), facts (what is new goes to side facts or a new record)
  *   apply_jobs.c      job by job: pairs, counts, status, submissions
+ *   apply_producers.c which numbers of which producers have arrived
  *   apply.c           the batch's new entries as sorted runs, merges, quarantine, offsets, counters, commit
  *
  * All in one transaction (I1); nothing but the batch and the index decides what is written (I2). */
@@ -65,6 +66,9 @@ int pm_apply_deleted(struct pm_application *a, const struct pm_op *op, struct pm
                      struct pm_error *err) PM_MUST_CHECK;
 /* Reads the primary record of a row that was not read since start. */
 int pm_apply_load_row(struct pm_application *a, struct pm_row *row, struct pm_error *err) PM_MUST_CHECK;
+
+/* apply_producers.c: the batch's arrivals join those that the index has. */
+int pm_apply_producers(struct pm_application *a, struct pm_error *err) PM_MUST_CHECK;
 
 /* apply_jobs.c */
 int pm_apply_jobs(struct pm_application *a, struct pm_error *err) PM_MUST_CHECK;

@@ -5,6 +5,7 @@
 #define PM_CONSUMER_BATCH_H
 
 #include "common/base/hash.h"
+#include "common/event/origin.h"
 #include "common/store/index.h"
 #include "consumer/names.h"
 
@@ -52,6 +53,17 @@ struct pm_batch_gap {
     bool closed; /* the partition has no open gap (any more); only gap.partition counts */
 };
 
+/* Numbers of one producer's events that came one after the other, with what their origins say (origin.h). */
+struct pm_batch_arrival {
+    uint64_t producer, from, to; /* from 0: what an end mark says, of no number */
+    uint64_t given;              /* the largest; 0: none said */
+    int64_t first_ms, last_ms;   /* -1: none */
+    uint64_t name_sequence;      /* the smallest of those that gave a name; 0: none did */
+    uint64_t name_at;            /* in the batch's bytes */
+    uint32_t name_len;
+};
+#define PM_BATCH_RECENT 256
+
 struct pm_batch {
     struct pm_op *ops;
     size_t n_ops, ops_room;
@@ -65,8 +77,11 @@ struct pm_batch {
     size_t n_recovered, recovered_room;
     struct pm_batch_gap *gaps;
     size_t n_gaps, gaps_room;
-    uint64_t records; /* of the log, in this batch */
-    uint64_t events;  /* of them applied */
+    struct pm_batch_arrival *arrivals;
+    size_t n_arrivals, arrivals_room;
+    uint32_t recent[PM_BATCH_RECENT]; /* by the last bits of a producer: its latest arrivals' place + 1 */
+    uint64_t records;                 /* of the log, in this batch */
+    uint64_t events;                  /* of them applied */
 };
 
 void pm_batch_clear(struct pm_batch *batch);
@@ -76,6 +91,8 @@ struct pm_batch_offset *pm_batch_offset(struct pm_batch *batch, int32_t partitio
 struct pm_batch_poison *pm_batch_poison(struct pm_batch *batch);
 /* Puts the gap in place of the partition's open one, or (NULL) takes that away. */
 void pm_batch_gap(struct pm_batch *batch, int32_t partition, const struct pm_gap *gap);
+/* A record that has arrived. */
+void pm_batch_arrival(struct pm_batch *batch, const struct pm_origin *origin, int64_t timestamp_ms);
 void pm_batch_recovered(struct pm_batch *batch, int32_t partition, int64_t offset);
 
 #endif

@@ -172,6 +172,13 @@ void pm_prepare_place(const struct pm_log_record *record, struct pm_batch *batch
     offset->anchor_crc = pm_crc32c(0, record->value.ptr, record->value.len);
 }
 
+/* That the record came counts, whatever is in it. */
+static void take_origin(const struct pm_log_record *record, struct pm_batch *batch)
+{
+    struct pm_origin origin;
+    if (pm_origin_decode(record->origin, &origin)) pm_batch_arrival(batch, &origin, record->timestamp_ms);
+}
+
 int pm_prepare_record(struct pm_prepare *p, const struct pm_log_record *record, struct pm_batch *batch,
                       struct pm_error *err)
 {
@@ -188,6 +195,8 @@ int pm_prepare_record(struct pm_prepare *p, const struct pm_log_record *record, 
         return rc;
     }
     batch->records++;
+    if (record->origin.len > 0) take_origin(record, batch);
+    if (rc != PM_OK && pm_origin_is_end_mark(record->origin, record->value)) return PM_OK;
     if (rc != PM_OK) {
         struct pm_batch_poison *poison = pm_batch_poison(batch);
         *poison = (struct pm_batch_poison){

@@ -8,6 +8,7 @@
 
 #include "common/base/check.h"
 #include "common/base/varint.h"
+#include "common/store/arrivals.h"
 #include "common/store/job.h"
 #include "consumer/gaps.h"
 #include "consumer/rebuild.h"
@@ -199,9 +200,58 @@ static int check_conflicts(struct pm_dump *dump, const struct fold *fold, char *
     return PM_OK;
 }
 
+struct producers_check {
+    struct pm_dump *dump;
+    uint64_t producers, with_gaps, missing, pieces;
+    uint64_t arrived, last; /* of one producer, counted */
+    char *out;
+    size_t size;
+};
+
+static int count_piece(void *arg, uint32_t number, const struct pm_piece *piece, struct pm_error *err)
+{
+    (void)err;
+    struct producers_check *check = arg;
+    unsigned at = 0, from, to;
+    check->pieces++;
+    check->arrived += pm_piece_count(piece);
+    while (pm_piece_next(piece, true, &at, &from, &to)) check->last = (uint64_t)number * PM_PIECE_NUMBERS + to + 1;
+    return PM_OK;
+}
+
+static int check_producer(void *arg, const struct pm_producer *producer, struct pm_error *err)
+{
+    struct producers_check *check = arg;
+    check->arrived = check->last = 0;
+    PM_TRY(pm_producer_pieces(check->dump->snap, producer->id, count_piece, check, err));
+    check->producers++;
+    check->with_gaps += producer->events > producer->arrived;
+    check->missing += producer->events - producer->arrived;
+    if ((check->arrived != producer->arrived || check->last != producer->last) && !check->out[0])
+        snprintf(check->out, check->size, "the counts do not agree with what arrived: producer %016llx",
+                 (unsigned long long)producer->id);
+    return PM_OK;
+}
+
+static int check_producers(struct pm_dump *dump, const struct fold *fold, char *out, size_t size, struct pm_error *err)
+{
+    (void)fold;
+    const struct pm_meta_state *state = &dump->snap->state;
+    struct producers_check check = {.dump = dump, .out = out, .size = size};
+    uint64_t pieces, bytes;
+    PM_TRY(pm_producers_each(dump->snap, check_producer, &check, err));
+    PM_TRY(pm_kv_db_stat(dump->snap->txn, dump->snap->tables.arrivals, &pieces, &bytes, err));
+    if (!out[0] && pieces != check.pieces)
+        snprintf(out, size, "%llu sets of arrivals are of no producer", (unsigned long long)(pieces - check.pieces));
+    if (!out[0] && (check.producers != state->producers || check.with_gaps != state->producers_with_gaps ||
+                    check.missing != state->missing_events))
+        snprintf(out, size, "the index's counts of producers do not agree with the producers");
+    return PM_OK;
+}
+
 static int (*const checks[PM_VIEW_COUNT])(struct pm_dump *dump, const struct fold *fold, char *out, size_t size,
-                                          struct pm_error *err) = {check_results, NULL, check_directions, check_jobs,
-                                                                   check_conflicts};
+                                          struct pm_error *err) = {
+    check_results, NULL, check_directions, check_jobs, check_conflicts, check_producers};
 
 /* ---- both ---- */
 

@@ -158,6 +158,7 @@ static void deliver(struct provmat_producer *p)
     uint64_t end;
     struct pm_queue taken =
         p->queue; /* what is in it now stays; walking through it takes longer than a call may wait */
+    p->taken_to = taken.head;
     pthread_mutex_unlock(&p->lock);
     size_t n = pm_queue_take(&taken, p->batch, PM_SHIP_RECORDS_MAX, PM_SHIP_BYTES_MAX, &end);
     pthread_mutex_lock(&p->lock);
@@ -168,7 +169,10 @@ static void deliver(struct provmat_producer *p)
             return;
         }
         away(p, &why);
-        if (!p->outbox) return;
+        if (!p->outbox) {
+            p->taken_to = 0; /* given again from the queue, as it then stands there */
+            return;
+        }
     }
     if (send(p, n, true, &why) == PM_OK) {
         spooled(p, end, n);

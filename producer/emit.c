@@ -134,8 +134,7 @@ static int append_record(struct pm_emit *emit, const struct pm_emit_block *block
         const char *at = block->bytes.ptr + record->at;
         struct pm_record whole = {.key = pm_slice(at, record->key_len),
                                   .value = pm_slice(at + record->key_len, record->value_len),
-                                  .timestamp_ms = record->timestamp_ms,
-                                  .sequence = emit->counts.taken + 1};
+                                  .timestamp_ms = record->timestamp_ms};
         struct pm_error own = {0};
         int rc = hand_over(emit, &whole, &own);
         if (emit->options.log && pm_error_class(rc) == PM_CLASS_POISON) {

@@ -43,8 +43,7 @@ static int line_work(struct pm_emit_block *block, struct pm_slice line, uint64_t
     int64_t default_at_us = block->default_at_us + (int64_t)(number - block->first_line);
     PM_TRY(pm_event_from_json(line, default_at_us, arena, &ev, err));
     struct pm_slice key = pm_event_key(&ev);
-    struct pm_emit_record record = {
-        .at = block->bytes.len, .timestamp_ms = pm_event_timestamp_ms(&ev), .line = number};
+    struct pm_emit_record record = {.at = block->bytes.len, .timestamp_ms = pm_event_timestamp_ms(&ev), .line = number};
     if (codec) {
         pm_buf_slice_add(&block->bytes, key);
         int rc = pm_codec_encode(codec, &ev, &block->bytes, err);

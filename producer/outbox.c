@@ -20,7 +20,8 @@
 #include "producer/segment.h"
 
 #define UNSYNCED_MAX 8
-#define RECORDS_A_WRITE 256 /* three pieces each: below the 1,024 that one writev takes */
+#define RECORDS_A_WRITE 256 /* four pieces each: the 1,024 that one writev takes */
+#define PIECES 4
 
 struct sealed {
     uint64_t number, records, bytes;
@@ -41,7 +42,7 @@ struct pm_outbox {
     struct sealed sealed[PM_OUTBOX_SEGMENTS_MAX];
     size_t n_sealed;
     char frames[RECORDS_A_WRITE][PM_SEGMENT_FRAME_BYTES];
-    struct iovec pieces[3 * RECORDS_A_WRITE];
+    struct iovec pieces[PIECES * RECORDS_A_WRITE];
 };
 
 /* ---- opening ---- */
@@ -210,13 +211,14 @@ static int write_some(struct pm_outbox *outbox, const struct pm_record *records,
     for (size_t i = 0; i < n; i++) {
         pm_segment_frame(&records[i], outbox->frames[i]);
         *piece++ = (struct iovec){outbox->frames[i], PM_SEGMENT_FRAME_BYTES};
+        *piece++ = (struct iovec){(void *)(uintptr_t)records[i].origin.ptr, records[i].origin.len};
         *piece++ = (struct iovec){(void *)(uintptr_t)records[i].key.ptr, records[i].key.len};
         *piece++ = (struct iovec){(void *)(uintptr_t)records[i].value.ptr, records[i].value.len};
-        bytes += PM_SEGMENT_FRAME_BYTES + records[i].key.len + records[i].value.len;
+        bytes += pm_segment_record_bytes(&records[i]);
     }
     ssize_t written;
     do {
-        written = writev(outbox->fd, outbox->pieces, (int)(3 * n));
+        written = writev(outbox->fd, outbox->pieces, (int)(PIECES * n));
     } while (written < 0 && errno == EINTR);
     int number = written < 0 ? errno : ENOSPC;
     if (written >= 0 && (size_t)written == bytes && outbox->options.sync == PM_OUTBOX_SYNC_EACH &&
@@ -239,8 +241,7 @@ static int write_some(struct pm_outbox *outbox, const struct pm_record *records,
 static size_t how_many(const struct pm_outbox *outbox, const struct pm_record *records, size_t n)
 {
     size_t i = 0, bytes = (size_t)outbox->bytes;
-    while (i < n && i < RECORDS_A_WRITE && bytes < PM_SEGMENT_BYTES)
-        bytes += PM_SEGMENT_FRAME_BYTES + records[i].key.len + records[i].value.len, i++;
+    while (i < n && i < RECORDS_A_WRITE && bytes < PM_SEGMENT_BYTES) bytes += pm_segment_record_bytes(&records[i]), i++;
     return i;
 }
 
@@ -261,6 +262,17 @@ int pm_outbox_write(struct pm_outbox *outbox, const struct pm_record *records, s
     int rc = write_all(outbox, records, n, err);
     pthread_mutex_unlock(&outbox->lock);
     return rc;
+}
+
+bool pm_outbox_end(struct pm_outbox *outbox, struct pm_slice origin)
+{
+    struct pm_record end = {.origin = origin};
+    pthread_mutex_lock(&outbox->lock);
+    uint64_t records = outbox->records;
+    bool written = outbox->fd >= 0 && records > 0 && write_some(outbox, &end, 1, NULL) == PM_OK;
+    if (outbox->fd >= 0) outbox->records = records; /* it belongs to the last one */
+    pthread_mutex_unlock(&outbox->lock);
+    return written;
 }
 
 int pm_outbox_sync(struct pm_outbox *outbox, struct pm_error *err)

@@ -29,6 +29,9 @@ void pm_outbox_close(struct pm_outbox *outbox);
  * Allocates nothing. Written means: handed to the system; synced too with PM_OUTBOX_SYNC_EACH. */
 int pm_outbox_write(struct pm_outbox *outbox, const struct pm_record *records, size_t n,
                     struct pm_error *err) PM_MUST_CHECK;
+/* Puts another origin beside the last record that was written, if its segment is still open: what the producer says
+ * when it ends. False when there is none, or it cannot be written. */
+bool pm_outbox_end(struct pm_outbox *outbox, struct pm_slice origin);
 /* Ends the segment, so that it can be delivered; the next write begins another. */
 void pm_outbox_seal(struct pm_outbox *outbox);
 /* What was written is on the disk. Writes go on meanwhile. */

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include "common/event/origin.h"
 #include "producer/convert.h"
 #include "producer/options.h"
 #include "producer/outbox.h"
@@ -39,8 +40,19 @@ struct provmat_producer {
     pthread_cond_t work, progress;
     struct pm_queue queue;
     struct pm_record_maker maker;
-    uint64_t sequence;
-    int64_t last_us; /* the time that was last given to an event without one */
+    struct pm_origin_state {
+        uint64_t id;                       /* drawn at random by open, and in the child of a fork */
+        uint64_t sequence;                 /* events that were numbered: taken, or dropped because there was no room */
+        char name[PM_ORIGIN_NAME_MAX + 1]; /* the worker that the options or the first event name, else HOST:PID */
+    } origin;
+    struct {               /* the last event that was taken */
+        uint64_t sequence; /* 0: none */
+        uint64_t at;       /* where it stands in the queue; UINT64_MAX: it went into the outbox */
+        int64_t timestamp_ms;
+        bool marked; /* an end mark stands behind it in the queue */
+    } last;
+    uint64_t taken_to; /* the thread has taken from the queue up to here, or is about to */
+    int64_t last_us;   /* the time that was last given to an event without one */
     uint64_t accepted, acknowledged, rejected, dropped;
     bool spooling;                     /* something of ours is in the outbox */
     char job[PM_JOB_ID_BYTES_MAX + 1]; /* of provmat_job_set; empty: the settings' */

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include "common/base/check.h"
 #include "common/base/number.h"
@@ -75,6 +77,16 @@ static void init_sync(struct provmat_producer *p)
     pthread_condattr_destroy(&monotonic);
 }
 
+/* A producer that counts from 1, and that no other one is. */
+static void origin_begin(struct provmat_producer *p)
+{
+    uint64_t id;
+    if (getrandom(&id, sizeof id, GRND_NONBLOCK) != sizeof id) /* early in the life of a machine */
+        id = (uint64_t)pm_time_now_us() ^ (uint64_t)getpid() << 48 ^ (uint64_t)(uintptr_t)p << 16;
+    p->origin = (struct pm_origin_state){.id = id};
+    p->last.sequence = 0;
+}
+
 /* No call is half done when the memory is copied. */
 static void before_fork(void)
 {
@@ -102,7 +114,8 @@ static void after_fork_in_child(void)
         init_sync(p);
         p->ship = (struct pm_ship){0};
         p->queue.head = p->queue.tail = p->queue.records = 0;
-        p->sequence = p->flush_to = 0;
+        p->flush_to = p->taken_to = 0;
+        origin_begin(p);
         p->accepted = p->acknowledged = p->rejected = p->dropped = p->dropped_told = 0;
         p->problem.code = PM_OK;
         p->backoff_ms = 0;
@@ -154,6 +167,7 @@ static int open_parts(void *arg, struct pm_error *err)
         if (rc != PM_OK) return pm_error_wrap(err, rc, "option outbox, \"%s\"", p->settings.outbox);
     }
     p->batch = pm_malloc(PM_SHIP_RECORDS_MAX * sizeof *p->batch);
+    origin_begin(p);
     return pm_queue_open(&p->queue, p->settings.queue_bytes, err);
 }
 
@@ -252,18 +266,47 @@ static void wake(struct provmat_producer *p)
     pthread_cond_signal(&p->work);
 }
 
+/* Who gives the events, in words. */
+static void name_origin(struct provmat_producer *p, const struct pm_event *ev)
+{
+    char host[64] = "";
+    struct pm_slice worker = ev->has & PM_HAS(worker) ? ev->worker : pm_slice("", 0);
+    if (p->settings.worker) worker = pm_slice_cstr(p->settings.worker);
+    size_t size = sizeof p->origin.name;
+    if (worker.len > 0) {
+        snprintf(p->origin.name, size, "%.*s", (int)(worker.len < size ? worker.len : size - 1), worker.ptr);
+    } else {
+        if (gethostname(host, sizeof host - 1) != 0) host[0] = 0;
+        snprintf(p->origin.name, size, "%s:%ld", host, (long)getpid());
+    }
+}
+
+/* Numbers the event: from now on it is missed if it does not arrive. */
+static struct pm_slice number_event(struct provmat_producer *p, const struct pm_event *ev,
+                                    char out[PM_ORIGIN_BYTES_MAX])
+{
+    if (p->origin.sequence++ == 0) name_origin(p, ev);
+    struct pm_origin origin = {.producer = p->origin.id, .sequence = p->origin.sequence};
+    if (pm_origin_wants_name(origin.sequence)) origin.name = pm_slice_cstr(p->origin.name);
+    return pm_slice(out, pm_origin_encode(&origin, out));
+}
+
 static int accept_event(void *arg, struct pm_error *err)
 {
     struct call *call = arg;
     struct provmat_producer *p = call->p;
     struct pm_event ev;
     struct pm_record record;
+    char origin[PM_ORIGIN_BYTES_MAX];
     pm_record_begin(&p->maker);
     PM_TRY(make_event(call, &ev, err));
     PM_TRY(pm_record_make(&p->maker, &ev, &record, err));
-    record.sequence = p->sequence + 1;
+    record.origin = number_event(p, &ev, origin);
+    uint64_t at = p->queue.head;
     PM_TRY(put(p, &record, err));
-    p->sequence++;
+    p->last.sequence = p->origin.sequence;
+    p->last.at = p->queue.head > at ? at : UINT64_MAX;
+    p->last.timestamp_ms = record.timestamp_ms;
     p->accepted++;
     wake(p);
     /* Without a thread the event waits; the next call tries to start one again. */
@@ -418,6 +461,30 @@ static void await_outbox(struct provmat_producer *p, int64_t until_us)
     while (p->spooling && p->backoff_ms == 0 && p->running && pm_producer_wait(p, &p->progress, until_us)) continue;
 }
 
+/* With the lock: how many events there were, so that a lost end is missed too: with the last one, or, when that is on
+ * its way already, in a record of its own. */
+static void tell_end(struct provmat_producer *p)
+{
+    char with_last[PM_ORIGIN_BYTES_MAX], alone[PM_ORIGIN_BYTES_MAX], id[PM_ORIGIN_ID_DIGITS + 1];
+    if (p->last.sequence == 0) return;
+    struct pm_origin end = {.producer = p->origin.id,
+                            .sequence = p->last.sequence,
+                            .given = p->origin.sequence,
+                            .name = pm_slice_cstr(p->origin.name)};
+    struct pm_slice origin = pm_slice(with_last, pm_origin_encode(&end, with_last));
+    if (p->last.at == UINT64_MAX ? pm_outbox_end(p->outbox, origin)
+                                 : p->last.at >= p->taken_to && pm_queue_amend(&p->queue, p->last.at, origin))
+        return;
+    end.sequence = 0;
+    snprintf(id, sizeof id, "%016" PRIx64, end.producer);
+    struct pm_record mark = {.key = pm_slice(id, PM_ORIGIN_ID_DIGITS),
+                             .timestamp_ms = p->last.timestamp_ms,
+                             .origin = pm_slice(alone, pm_origin_encode(&end, alone))};
+    struct pm_error why;
+    uint64_t at = p->queue.head;
+    p->last.marked = put(p, &mark, &why) == PM_OK && p->queue.head > at;
+}
+
 int provmat_close(provmat_producer *p, int timeout_ms, struct provmat_error *err)
 {
     char text[PROVMAT_ERROR_TEXT] = "";
@@ -426,6 +493,7 @@ int provmat_close(provmat_producer *p, int timeout_ms, struct provmat_error *err
     struct pm_error why = {0};
     list_remove(p);
     pthread_mutex_lock(&p->lock);
+    tell_end(p);
     bool done = await_delivery(p, until_us);
     if (done && p->outbox) await_outbox(p, until_us);
     p->ending = true;
@@ -435,7 +503,7 @@ int provmat_close(provmat_producer *p, int timeout_ms, struct provmat_error *err
     if (!why.code) why = p->problem;
     if (!done)
         snprintf(text, sizeof text, "%" PRIu64 " events were lost: the log did not take them within %d ms%s%.900s",
-                 p->queue.records, timeout_ms, why.code ? ": " : "", why.code ? why.text : "");
+                 p->queue.records - p->last.marked, timeout_ms, why.code ? ": " : "", why.code ? why.text : "");
     if (p->outbox) pm_outbox_seal(p->outbox); /* anybody's to deliver, even while our thread hangs */
     /* A thread that waits for a log inside a client library cannot be ended: it frees the producer when it comes out.
      */

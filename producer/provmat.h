@@ -108,7 +108,8 @@ PROVMAT_API int provmat_flush(provmat_producer *p, int timeout_ms, struct provma
 
 /* Flushes as provmat_flush does, then ends the producer within the same time. PROVMAT_ETIMEOUT: the text says how many
  * events were lost; with an outbox what is left is written there instead. The handle is gone whatever comes back, and
- * no other thread may use it any more. NULL is fine. */
+ * no other thread may use it any more. NULL is fine. Tells the log how many events there were, so that `provmat stats
+ * --producers` can say which never arrived; of a process that ends without it what it gave last is not known. */
 PROVMAT_API int provmat_close(provmat_producer *p, int timeout_ms, struct provmat_error *err);
 
 /* ---- what is known of events ---- */

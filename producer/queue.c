@@ -1,6 +1,6 @@
-/* queue.c: a record stands in the ring in one piece: header, key, value, rounded up to 8 bytes. What is left at the end
- * and too small for the next record is a filler: a header of its length without a record, or nothing where no header
- * fits. */
+/* queue.c: a record stands in the ring in one piece: header, key, value, origin, rounded up to 8 bytes. What is left at
+ * the end and too small for the next record is a filler: a header of its length without a record, or nothing where no
+ * header fits. */
 #include "producer/queue.h"
 
 #include <errno.h>
@@ -12,9 +12,8 @@ struct header {
     uint32_t bytes; /* with this header and the padding */
     uint32_t key_len;
     uint32_t value_len; /* FILLER: no record */
-    uint32_t unused;
+    uint32_t origin_len;
     int64_t timestamp_ms;
-    uint64_t sequence;
 };
 #define FILLER UINT32_MAX
 _Static_assert(PM_QUEUE_BYTES_MAX <= UINT32_MAX, "a filler may be as long as the ring");
@@ -35,9 +34,17 @@ void pm_queue_close(struct pm_queue *queue)
     *queue = (struct pm_queue){0};
 }
 
+static char *put_bytes(char *to, struct pm_slice bytes)
+{
+    if (bytes.len) memcpy(to, bytes.ptr, bytes.len);
+    return to + bytes.len;
+}
+
+static size_t rounded(size_t bytes) { return (bytes + 7) & ~(size_t)7; }
+
 bool pm_queue_put(struct pm_queue *queue, const struct pm_record *record)
 {
-    size_t bytes = (sizeof(struct header) + record->key.len + record->value.len + 7) & ~(size_t)7;
+    size_t bytes = rounded(sizeof(struct header) + record->key.len + record->value.len + record->origin.len);
     size_t at = (size_t)(queue->head % queue->size), to_end = queue->size - at;
     size_t filler = bytes > to_end ? to_end : 0;
     if (pm_queue_used(queue) + filler + bytes > queue->size) return false;
@@ -47,12 +54,12 @@ bool pm_queue_put(struct pm_queue *queue, const struct pm_record *record)
     header = (struct header){.bytes = (uint32_t)bytes,
                              .key_len = (uint32_t)record->key.len,
                              .value_len = (uint32_t)record->value.len,
-                             .timestamp_ms = record->timestamp_ms,
-                             .sequence = record->sequence};
-    char *to = queue->ring + at;
-    memcpy(to, &header, sizeof header);
-    if (record->key.len) memcpy(to + sizeof header, record->key.ptr, record->key.len);
-    if (record->value.len) memcpy(to + sizeof header + record->key.len, record->value.ptr, record->value.len);
+                             .origin_len = (uint32_t)record->origin.len,
+                             .timestamp_ms = record->timestamp_ms};
+    char *to = put_bytes(queue->ring + at, pm_slice(&header, sizeof header));
+    to = put_bytes(to, record->key);
+    to = put_bytes(to, record->value);
+    (void)put_bytes(to, record->origin);
     queue->head += filler + bytes;
     queue->records++;
     return true;
@@ -70,13 +77,31 @@ size_t pm_queue_take(const struct pm_queue *queue, struct pm_record *records, si
         at += header.bytes;
         if (header.value_len == FILLER) continue;
         const char *key = queue->ring + place + sizeof header;
-        records[n++] = (struct pm_record){.key = pm_slice(key, header.key_len),
-                                          .value = pm_slice(key + header.key_len, header.value_len),
-                                          .timestamp_ms = header.timestamp_ms,
-                                          .sequence = header.sequence};
+        records[n++] = (struct pm_record){
+            .key = pm_slice(key, header.key_len),
+            .value = pm_slice(key + header.key_len, header.value_len),
+            .timestamp_ms = header.timestamp_ms,
+            .origin = pm_slice(key + header.key_len + header.value_len, header.origin_len)};
     }
     *ret_end = at;
     return n;
+}
+
+bool pm_queue_amend(struct pm_queue *queue, uint64_t at, struct pm_slice origin)
+{
+    size_t place = (size_t)(at % queue->size), to_end = queue->size - place;
+    struct header header;
+    if (at < queue->tail || at >= queue->head || to_end < sizeof header) return false;
+    memcpy(&header, queue->ring + place, sizeof header);
+    if (header.value_len == FILLER || at + header.bytes != queue->head) return false;
+    size_t before = sizeof header + header.key_len + header.value_len, bytes = rounded(before + origin.len);
+    if (bytes > to_end || at + bytes - queue->tail > queue->size) return false;
+    header.bytes = (uint32_t)bytes;
+    header.origin_len = (uint32_t)origin.len;
+    memcpy(queue->ring + place, &header, sizeof header);
+    (void)put_bytes(queue->ring + place + before, origin);
+    queue->head = at + bytes;
+    return true;
 }
 
 void pm_queue_drop(struct pm_queue *queue, uint64_t end, size_t n_records)

@@ -26,6 +26,9 @@ bool pm_queue_put(struct pm_queue *queue, const struct pm_record *record);
 size_t pm_queue_take(const struct pm_queue *queue, struct pm_record *records, size_t n_max, size_t bytes_max,
                      uint64_t *ret_end);
 void pm_queue_drop(struct pm_queue *queue, uint64_t end, size_t n_records); /* what one take gave */
+/* Puts another origin beside the newest record, which was put when `head` was `at`; false, and nothing has changed,
+ * when it stands elsewhere or there is no room. */
+bool pm_queue_amend(struct pm_queue *queue, uint64_t at, struct pm_slice origin);
 static inline size_t pm_queue_used(const struct pm_queue *queue) { return (size_t)(queue->head - queue->tail); }
 
 #endif

@@ -5,9 +5,9 @@
 #include "common/event/codec.h"
 
 struct pm_record {
-    struct pm_slice key, value;
+    struct pm_slice key, value; /* value empty: no event but an end mark */
     int64_t timestamp_ms;
-    uint64_t sequence; /* of its producer, from 1; 0: none */
+    struct pm_slice origin; /* whose it is (common/event/origin.h); empty: nobody counts it */
 };
 
 /* Makes records one after the other, framed without a registry (pm_codec_reframe adds one). Belongs to one thread at a

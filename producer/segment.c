@@ -6,11 +6,12 @@
 
 #include "common/base/hash.h"
 #include "common/base/number.h"
+#include "common/event/origin.h"
 
 #define MAGIC "PMOUTBOX"
 #define FORMAT 1
-#define BODY_BYTES_MIN 20 /* of a record after its length and checksum: without key and value */
-#define BODY_BYTES_MAX (BODY_BYTES_MIN + PM_LOG_RECORD_BYTES_MAX)
+#define BODY_BYTES_MIN 16 /* of a record after its length and checksum: without origin, key and value */
+#define BODY_BYTES_MAX (BODY_BYTES_MIN + PM_LOG_ORIGIN_BYTES_MAX + PM_LOG_RECORD_BYTES_MAX)
 
 /* ---- the head ---- */
 
@@ -71,13 +72,14 @@ bool pm_segment_is_name(const char *name, const char *suffix)
 
 void pm_segment_frame(const struct pm_record *record, char out[PM_SEGMENT_FRAME_BYTES])
 {
-    uint32_t key_len = (uint32_t)record->key.len;
-    uint32_t length = (uint32_t)(BODY_BYTES_MIN + record->key.len + record->value.len);
+    uint32_t key_len = (uint32_t)record->key.len, origin_len = (uint32_t)record->origin.len;
+    uint32_t length = (uint32_t)(pm_segment_record_bytes(record) - 8);
     memcpy(out, &length, 4);
     memcpy(out + 8, &record->timestamp_ms, 8);
-    memcpy(out + 16, &record->sequence, 8);
-    memcpy(out + 24, &key_len, 4);
+    memcpy(out + 16, &key_len, 4);
+    memcpy(out + 20, &origin_len, 4);
     uint32_t crc = pm_crc32c(0, out + 8, PM_SEGMENT_FRAME_BYTES - 8);
+    crc = pm_crc32c(crc, record->origin.ptr, record->origin.len);
     crc = pm_crc32c(pm_crc32c(crc, record->key.ptr, record->key.len), record->value.ptr, record->value.len);
     memcpy(out + 4, &crc, 4);
 }
@@ -86,28 +88,50 @@ void pm_segment_frame(const struct pm_record *record, char out[PM_SEGMENT_FRAME_
  * vain: bytes that look like lengths everywhere must not take hours. */
 static size_t record_at(struct pm_slice file, size_t at, uint64_t *looked, struct pm_record *ret)
 {
-    uint32_t length, crc, key_len;
+    uint32_t length, crc, key_len, origin_len;
     if (file.len - at < PM_SEGMENT_FRAME_BYTES) return 0;
     const char *p = file.ptr + at;
     memcpy(&length, p, 4);
     memcpy(&crc, p + 4, 4);
     if (length < BODY_BYTES_MIN || length > BODY_BYTES_MAX || length > file.len - at - 8) return 0;
-    memcpy(&key_len, p + 24, 4);
-    if (key_len > length - BODY_BYTES_MIN) return 0;
+    memcpy(&key_len, p + 16, 4);
+    memcpy(&origin_len, p + 20, 4);
+    size_t rest = length - BODY_BYTES_MIN;
+    if (origin_len > PM_LOG_ORIGIN_BYTES_MAX || origin_len > rest || key_len > rest - origin_len) return 0;
     if (crc != pm_crc32c(0, p + 8, length)) {
         *looked += length;
         return 0;
     }
     memcpy(&ret->timestamp_ms, p + 8, 8);
-    memcpy(&ret->sequence, p + 16, 8);
-    ret->key = pm_slice(p + PM_SEGMENT_FRAME_BYTES, key_len);
-    ret->value = pm_slice(p + PM_SEGMENT_FRAME_BYTES + key_len, length - BODY_BYTES_MIN - key_len);
+    ret->origin = pm_slice(p + PM_SEGMENT_FRAME_BYTES, origin_len);
+    ret->key = pm_slice(ret->origin.ptr + origin_len, key_len);
+    ret->value = pm_slice(ret->key.ptr + key_len, rest - origin_len - key_len);
     return 8 + (size_t)length;
 }
 
 void pm_segment_reader_init(struct pm_segment_reader *reader, struct pm_slice file)
 {
     *reader = (struct pm_segment_reader){.file = file, .at = PM_SEGMENT_HEAD_BYTES};
+}
+
+/* Nothing that has neither key nor value is a record. */
+static bool is_end(const struct pm_record *record) { return record->key.len + record->value.len == 0; }
+
+/* What stands behind the last record may say that its producer ended: the same origin, and more. */
+static void take_end(struct pm_segment_reader *reader, struct pm_record *record)
+{
+    struct pm_record end;
+    struct pm_origin origin, more;
+    while (reader->at < reader->file.len) {
+        uint64_t looked = 0;
+        size_t bytes = record_at(reader->file, reader->at, &looked, &end);
+        if (bytes == 0 || !is_end(&end)) return;
+        reader->at += bytes;
+        reader->ends += bytes;
+        if (pm_origin_decode(record->origin, &origin) && pm_origin_decode(end.origin, &more) &&
+            origin.producer == more.producer && origin.sequence == more.sequence)
+            record->origin = end.origin;
+    }
 }
 
 bool pm_segment_next(struct pm_segment_reader *reader, struct pm_record *ret)
@@ -119,7 +143,14 @@ bool pm_segment_next(struct pm_segment_reader *reader, struct pm_record *ret)
         if (bytes == 0) continue;
         if (at != from) reader->damaged++;
         reader->at = at + bytes;
+        if (is_end(ret)) { /* its record is damaged */
+            reader->ends += bytes;
+            from = reader->at;
+            at = from - 1;
+            continue;
+        }
         reader->records++;
+        take_end(reader, ret);
         return true;
     }
     reader->cut = reader->file.len - from;

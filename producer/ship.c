@@ -30,9 +30,9 @@ static bool suspect(struct pm_ship *ship, const struct pm_record *record, const 
 
 static int append(struct pm_ship *ship, const struct pm_record *record, struct pm_error *err)
 {
-    struct pm_slice value;
-    PM_TRY(pm_codec_reframe(ship->codec, record->value, &ship->value, &value, err));
-    return pm_log_append(ship->log, record->key, value, record->timestamp_ms, err);
+    struct pm_slice value = pm_slice(NULL, 0); /* of an end mark */
+    if (record->value.len > 0) PM_TRY(pm_codec_reframe(ship->codec, record->value, &ship->value, &value, err));
+    return pm_log_append_from(ship->log, record->key, value, record->timestamp_ms, record->origin, err);
 }
 
 static int send(struct pm_ship *ship, const struct pm_record *records, size_t n, struct pm_error *err)

@@ -73,4 +73,8 @@ int pm_query_conflicts(const struct pm_query *question, int class, struct pm_err
 /* The index in numbers. Always asks the log for its end; what cannot be known is null. */
 int pm_query_stats(const struct pm_query *question, struct pm_error *err) PM_MUST_CHECK;
 
+/* A row a producer that numbers its events: how many it gave, how many arrived, which did not. Asks the log as stats
+ * does. */
+int pm_query_producers(const struct pm_query *question, struct pm_error *err) PM_MUST_CHECK;
+
 #endif

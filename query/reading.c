@@ -185,7 +185,7 @@ static int check_max_lag(const struct pm_reading *reading, const struct pm_query
                         (unsigned long long)reading->lag, (unsigned long long)question->max_lag, NEXT_COMMAND);
 }
 
-static bool for_a_person(const struct pm_query *question)
+bool pm_reading_for_a_person(const struct pm_query *question)
 {
     return question->note && question->output.format && strcmp(question->output.format, "table") == 0;
 }
@@ -196,7 +196,7 @@ static bool must_ask(const struct pm_query *question, const struct pm_reading *r
     bool cheap = !is_kafka(question->log_url ? question->log_url : reading->info.log_url);
     /* A log that was named is opened, where that is cheap, to see whether it is the right one. */
     return asks == PM_ASK_ALWAYS || question->has_max_lag || json ||
-           (cheap && (question->log_url || for_a_person(question)));
+           (cheap && (question->log_url || pm_reading_for_a_person(question)));
 }
 
 static int open_reading(const struct pm_query *question, enum pm_reading_asks asks, struct pm_reading *reading,
@@ -285,7 +285,7 @@ static void wrap_text(const struct pm_reading *reading, struct pm_buf *out)
 
 static void tell_lag(const struct pm_reading *reading, const struct pm_query *question)
 {
-    if (!for_a_person(question) || !reading->reached || reading->lag == 0) return;
+    if (!pm_reading_for_a_person(question) || !reading->reached || reading->lag == 0) return;
     char text[160];
     snprintf(text, sizeof text, "the index is %llu record%s behind the log; next: %s", (unsigned long long)reading->lag,
              reading->lag == 1 ? "" : "s", NEXT_COMMAND);

@@ -37,6 +37,9 @@ void pm_reading_close(struct pm_reading *reading); /* a zeroed one is fine */
 /* "yes", "no" or "unknown": whether the index has everything that the log had. */
 const char *pm_reading_complete(const struct pm_reading *reading);
 
+/* The answer goes to a person at a terminal, who may be told more than rows. */
+bool pm_reading_for_a_person(const struct pm_query *question);
+
 /* Closes the snapshot, then prints the rows; JSON documents with "index" beside them when `wrapped`. PM_ENOTFOUND
  * without a text when there are no rows. */
 int pm_reading_print(struct pm_reading *reading, const struct pm_query *question, struct pm_rows *rows, bool wrapped,

@@ -39,6 +39,9 @@ static const struct pm_column columns[] = {
     {.name = "until", .type = PM_COLUMN_TIME}, /* rebuild --until: later events were left out */
     {.name = "complete", .type = PM_COLUMN_TEXT},
     {.name = "gaps", .type = PM_COLUMN_LIST, .fields = gap_fields},
+    {.name = "producers", .type = PM_COLUMN_INT},
+    {.name = "producers_with_gaps", .type = PM_COLUMN_INT},
+    {.name = "missing_events", .type = PM_COLUMN_INT},
 };
 
 static void partition_cells(struct pm_rows *rows, const struct pm_reading *reading)
@@ -112,7 +115,24 @@ static int add_stats(struct pm_rows *rows, struct pm_reading *reading, struct pm
     pm_row_time_if(rows, info->until_us != INT64_MAX, info->until_us);
     pm_row_cstr(rows, pm_reading_complete(reading));
     gap_cells(rows, reading);
+    pm_row_int(rows, (int64_t)info->producers);
+    pm_row_int(rows, (int64_t)info->producers_with_gaps);
+    pm_row_int(rows, (int64_t)info->missing_events);
     return pm_row_end(rows, err);
+}
+
+static void tell_missing(const struct pm_reading *reading, const struct pm_query *question)
+{
+    char text[200];
+    const struct pm_index_info *info = &reading->info;
+    if (info->producers_with_gaps == 0 || !pm_reading_for_a_person(question)) return;
+    snprintf(text, sizeof text,
+             "%llu event%s of %llu producer%s %s not here, so that no event is not the same as no reuse; whose: "
+             "provmat stats --producers",
+             (unsigned long long)info->missing_events, info->missing_events == 1 ? "" : "s",
+             (unsigned long long)info->producers_with_gaps, info->producers_with_gaps == 1 ? "" : "s",
+             info->missing_events == 1 ? "is" : "are");
+    question->note(question->arg, text);
 }
 
 int pm_query_stats(const struct pm_query *question, struct pm_error *err)
@@ -123,5 +143,6 @@ int pm_query_stats(const struct pm_query *question, struct pm_error *err)
     PM_TRY(pm_rows_new(&spec, &question->output, &rows, err));
     PM_TRY(pm_reading_open(question, PM_ASK_ALWAYS, &reading, err));
     PM_TRY(add_stats(rows, &reading, err));
+    tell_missing(&reading, question);
     return pm_reading_print(&reading, question, rows, false, err);
 }

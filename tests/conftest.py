@@ -198,23 +198,29 @@ class RawLog:
         self.tool = tool
 
     def append(self, url, records):
-        """records: (key, value) or (key, value, timestamp_ms) in bytes; a value None is a null value."""
+        """records: (key, value), (key, value, timestamp_ms) or (key, value, timestamp_ms, origin) in bytes; a value None is a null value."""
         lines = []
-        for key, value, *timestamp in records:
-            at = timestamp[0] if timestamp else 1_767_600_000_000
-            lines.append(f"{at} {key.hex() or '-'} {'null' if value is None else value.hex() or '-'}\n")
+        for key, value, *more in records:
+            at = more[0] if more else 1_767_600_000_000
+            origin = more[1] if len(more) > 1 else b""
+            lines.append(f"{at} {key.hex() or '-'} {'null' if value is None else value.hex() or '-'} {origin.hex() or '-'}\n")
         done = subprocess.run([self.tool, "append", url], input="".join(lines), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
     def dump(self, url):
         """(partition, offset, timestamp_ms, key, value) of every record."""
+        return [row[:5] for row in self.dump_origins(url)]
+
+    def dump_origins(self, url):
+        """The same with the origin behind it."""
         done = subprocess.run([self.tool, "dump", url], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         rows = []
         for line in done.stdout.splitlines():
-            partition, offset, timestamp, key, value = line.split(" ")
+            partition, offset, timestamp, key, value, origin = line.split(" ")
             data = None if value == "null" else b"" if value == "-" else bytes.fromhex(value)
-            rows.append((int(partition), int(offset), int(timestamp), bytes.fromhex(key) if key != "-" else b"", data))
+            rows.append((int(partition), int(offset), int(timestamp), bytes.fromhex(key) if key != "-" else b"", data,
+                         bytes.fromhex(origin) if origin != "-" else b""))
         return rows
 
 

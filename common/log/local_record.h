@@ -5,9 +5,10 @@
 #include "common/base/buf.h"
 #include "common/log/log.h"
 
-size_t pm_local_record_size(struct pm_slice key, struct pm_slice value);
+/* Both take all of a record but its partition and offset. */
+size_t pm_local_record_size(const struct pm_log_record *record);
 /* Appends the record; a value with ptr NULL is a null value. */
-void pm_local_record_encode(struct pm_slice key, struct pm_slice value, int64_t timestamp_ms, struct pm_buf *out);
+void pm_local_record_encode(const struct pm_log_record *record, struct pm_buf *out);
 /* Fills all of *ret but the partition and offset; slices borrow from `bytes`. NULL when fine, else what is wrong, as
  * the end of a sentence. */
 const char *pm_local_record_decode(struct pm_slice bytes, struct pm_log_record *ret);

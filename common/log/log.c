@@ -85,11 +85,17 @@ int pm_log_create(const char *url, const struct pm_log_options *options, int n_p
 int pm_log_append(struct pm_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
                   struct pm_error *err)
 {
-    PM_CHECK(log->mode == PM_LOG_APPEND);
+    return pm_log_append_from(log, key, value, timestamp_ms, pm_slice(NULL, 0), err);
+}
+
+int pm_log_append_from(struct pm_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
+                       struct pm_slice origin, struct pm_error *err)
+{
+    PM_CHECK(log->mode == PM_LOG_APPEND && origin.len <= PM_LOG_ORIGIN_BYTES_MAX);
     if (key.len + value.len > PM_LOG_RECORD_BYTES_MAX)
         return pm_error_set(err, PM_ELIMIT, "record of %zu bytes: a record holds at most %d", key.len + value.len,
                             PM_LOG_RECORD_BYTES_MAX);
-    return of_log(log->ops->append(log, key, value, timestamp_ms, err), err);
+    return of_log(log->ops->append(log, key, value, timestamp_ms, origin, err), err);
 }
 
 int pm_log_flush(struct pm_log *log, struct pm_error *err)

@@ -14,6 +14,8 @@
 
 #define PM_LOG_PARTITIONS_MAX 1024
 #define PM_LOG_RECORD_BYTES_MAX (1024 * 1024 + 4096) /* an event and its framing and key */
+#define PM_LOG_ORIGIN_BYTES_MAX 255
+#define PM_LOG_ORIGIN_HEADER "provmat" /* the Kafka header that holds the origin */
 
 struct pm_log;
 
@@ -42,7 +44,8 @@ struct pm_log_record {
     int64_t offset;
     int64_t timestamp_ms; /* -1: none */
     struct pm_slice key;
-    struct pm_slice value; /* ptr NULL: a null value (tombstone) */
+    struct pm_slice value;  /* ptr NULL: a null value (tombstone) */
+    struct pm_slice origin; /* what was appended beside it (common/event/origin.h); empty: nothing */
 };
 
 /* What happened to a partition instead of records: it delivers nothing more until it is sought anew. */
@@ -82,6 +85,10 @@ int pm_log_create(const char *url, const struct pm_log_options *options, int n_p
  * partition follows from the key (Kafka: murmur2_random as Java's client; local: crc32c mod partitions). */
 int pm_log_append(struct pm_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
                   struct pm_error *err) PM_MUST_CHECK;
+/* The same with up to PM_LOG_ORIGIN_BYTES_MAX bytes beside the record, which a reader finds as its `origin`. They are
+ * no part of the record: its limits, its key's partition and its value are as without them. */
+int pm_log_append_from(struct pm_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
+                       struct pm_slice origin, struct pm_error *err) PM_MUST_CHECK;
 /* Waits until every record handed over is acknowledged (Kafka: acks=all; local: committed and synced). On failure the
  * text says how many are not. */
 int pm_log_flush(struct pm_log *log, struct pm_error *err) PM_MUST_CHECK;

@@ -17,7 +17,7 @@ struct pm_log_ops {
     int (*create)(const char *url, const struct pm_log_options *options, int n_partitions, struct pm_error *err);
     void (*close)(struct pm_log *log);
     int (*append)(struct pm_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
-                  struct pm_error *err);
+                  struct pm_slice origin, struct pm_error *err);
     int (*flush)(struct pm_log *log, struct pm_error *err);
     int (*partitions)(struct pm_log *log, int32_t *ret_count, struct pm_error *err);
     int (*offsets)(struct pm_log *log, int32_t partition, int64_t *ret_first, int64_t *ret_next, struct pm_error *err);

@@ -467,23 +467,26 @@ static int await_progress(struct kafka_log *log, uint64_t *done, int64_t *since,
     return now_ms() - *since > log->silence_ms ? not_acknowledged(log, err) : PM_OK;
 }
 
-static int produce(struct kafka_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms)
+static int produce(struct kafka_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
+                   struct pm_slice origin)
 {
+    int header = origin.len > 0 ? RD_KAFKA_VTYPE_HEADER : RD_KAFKA_VTYPE_END; /* the list of arguments ends there */
     return rd_kafka_producev(log->client, RD_KAFKA_V_RKT(log->client_topic),
                              RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                              RD_KAFKA_V_KEY((void *)(uintptr_t)key.ptr, key.len),
                              RD_KAFKA_V_VALUE((void *)(uintptr_t)value.ptr, value.len),
-                             RD_KAFKA_V_TIMESTAMP(timestamp_ms < 0 ? 0 : timestamp_ms), RD_KAFKA_V_END);
+                             RD_KAFKA_V_TIMESTAMP(timestamp_ms < 0 ? 0 : timestamp_ms), header, PM_LOG_ORIGIN_HEADER,
+                             (const void *)origin.ptr, (ssize_t)origin.len, RD_KAFKA_V_END);
 }
 
 static int kafka_append(struct pm_log *base, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
-                        struct pm_error *err)
+                        struct pm_slice origin, struct pm_error *err)
 {
     struct kafka_log *log = self(base);
     uint64_t done = log->base.acknowledged + log->failed;
     int64_t since = 0;
     rd_kafka_resp_err_t e;
-    while ((e = produce(log, key, value, timestamp_ms)) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+    while ((e = produce(log, key, value, timestamp_ms, origin)) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         if (!since) since = now_ms();
         PM_TRY(await_progress(log, &done, &since, false, err));
     }
@@ -499,24 +502,6 @@ static int kafka_append(struct pm_log *base, struct pm_slice key, struct pm_slic
     return PM_OK;
 }
 
-/* Which setting a person changes so that the broker takes the records. */
-static const char *remedy(rd_kafka_resp_err_t e)
-{
-    switch (e) {
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-        return "; raise the topic's max.message.bytes (2097152 fits every event)";
-    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
-        return "; the topic's message.timestamp.before.max.ms and message.timestamp.after.max.ms say how far from the "
-               "broker's clock a time may be";
-    case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS:
-    case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND:
-        return "; the topic's min.insync.replicas is above the replicas in sync";
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED: return "; the user may not write to it";
-    default: return "";
-    }
-}
-
 static int kafka_flush(struct pm_log *base, struct pm_error *err)
 {
     struct kafka_log *log = self(base);
@@ -528,10 +513,11 @@ static int kafka_flush(struct pm_log *base, struct pm_error *err)
     if (failed == 0) return PM_OK;
     log->failed = 0; /* said once */
     log->handed -= failed;
-    return pm_error_set(
-        err, is_away(log->failed_first) ? PM_ELOGAWAY : PM_ELOG,
-        "%" PRIu64 " records are not acknowledged by %s: topic \"%s\": %s (the first is of %zu bytes)%s", failed,
-        log->brokers, log->topic, rd_kafka_err2str(log->failed_first), log->failed_bytes, remedy(log->failed_first));
+    return pm_error_set(err, is_away(log->failed_first) ? PM_ELOGAWAY : PM_ELOG,
+                        "%" PRIu64
+                        " records are not acknowledged by %s: topic \"%s\": %s (the first is of %zu bytes)%s",
+                        failed, log->brokers, log->topic, rd_kafka_err2str(log->failed_first), log->failed_bytes,
+                        pm_kafka_remedy(rd_kafka_err2name(log->failed_first)));
 }
 
 /* ---- reading ---- */
@@ -683,6 +669,20 @@ static void check_topic(struct kafka_log *log, struct kafka_batch *batch)
     pm_error_set(&pm_log_batch_fault(&batch->owner, -1)->error, PM_ELOG, "the log is gone: %s", err.text);
 }
 
+/* Of several headers of the name the last. The library reads a message's headers only when it is asked, and says at
+ * once when there are none. */
+static struct pm_slice origin_of(const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers;
+    const void *bytes;
+    size_t len;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, PM_LOG_ORIGIN_HEADER, &bytes, &len) != RD_KAFKA_RESP_ERR_NO_ERROR || !bytes ||
+        len > PM_LOG_ORIGIN_BYTES_MAX)
+        return pm_slice(NULL, 0);
+    return pm_slice(bytes, len);
+}
+
 static void batch_add(struct kafka_batch *batch, rd_kafka_message_t *message)
 {
     if (batch->n == batch->cap) {
@@ -697,7 +697,8 @@ static void batch_add(struct kafka_batch *batch, rd_kafka_message_t *message)
                                         .offset = message->offset,
                                         .timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp_ms,
                                         .key = pm_slice(message->key, message->key_len),
-                                        .value = pm_slice(message->payload, message->len)});
+                                        .value = pm_slice(message->payload, message->len),
+                                        .origin = origin_of(message)});
 }
 
 /* One message of the stash into the batch; true when it moved a position past what nobody receives. */

@@ -115,3 +115,22 @@ bool pm_kafka_scram_is_broken(const struct pm_log_property *properties, size_t n
             scram = strncmp(properties[i].value, "SCRAM-", 6) == 0;
     return scram && version < 0x02060100; /* before, it repeats its nonce, which Kafka 4 refuses */
 }
+
+const char *pm_kafka_remedy(const char *error)
+{
+    static const struct {
+        const char *error, *remedy;
+    } known[] = {
+        {"MSG_SIZE_TOO_LARGE", "; raise the topic's max.message.bytes (2097152 fits every event)"},
+        {"INVALID_TIMESTAMP", "; the topic's message.timestamp.before.max.ms and message.timestamp.after.max.ms say "
+                              "how far from the broker's "
+                              "clock a time may be"},
+        {"NOT_ENOUGH_REPLICAS", "; the topic's min.insync.replicas is above the replicas in sync"},
+        {"NOT_ENOUGH_REPLICAS_AFTER_APPEND", "; the topic's min.insync.replicas is above the replicas in sync"},
+        {"TOPIC_AUTHORIZATION_FAILED", "; the user may not write to it"},
+        {"CLUSTER_AUTHORIZATION_FAILED", "; the user may not write to it"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(error, known[i].error) == 0) return known[i].remedy;
+    return "";
+}

@@ -388,16 +388,17 @@ static int commit_group(struct local_log *log, struct pm_error *err)
 }
 
 static int local_append(struct pm_log *base, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
-                        struct pm_error *err)
+                        struct pm_slice origin, struct pm_error *err)
 {
     struct local_log *log = self(base);
+    struct pm_log_record record = {.timestamp_ms = timestamp_ms, .key = key, .value = value, .origin = origin};
     if (log->group_n >= PM_FAULT_LIMIT(group_records, GROUP_RECORDS_MAX) || log->group.len >= GROUP_BYTES_MAX)
         PM_TRY(commit_group(log, err));
     struct local_group_entry entry = {
         .partition = (int32_t)(pm_crc32c(0, key.ptr, key.len) % (uint32_t)log->n_partitions),
-        .size = (uint32_t)pm_local_record_size(key, value)};
+        .size = (uint32_t)pm_local_record_size(&record)};
     pm_buf_bytes(&log->group, &entry, sizeof entry);
-    pm_local_record_encode(key, value, timestamp_ms, &log->group);
+    pm_local_record_encode(&record, &log->group);
     log->group_n++;
     return PM_OK;
 }

@@ -16,8 +16,8 @@
 
 struct entry {
     int64_t offset, timestamp_ms;
-    char *bytes; /* key, then value */
-    size_t key_len, value_len;
+    char *bytes; /* key, value, origin */
+    size_t key_len, value_len, origin_len;
     bool null_value;
 };
 
@@ -163,7 +163,7 @@ static struct partition *partition_of(struct memory *memory, int32_t partition)
 }
 
 static void append(struct partition *p, int64_t offset, int64_t timestamp_ms, struct pm_slice key,
-                   struct pm_slice value)
+                   struct pm_slice value, struct pm_slice origin)
 {
     if (p->n == p->cap) {
         p->cap = p->cap ? 2 * p->cap : 64;
@@ -172,20 +172,22 @@ static void append(struct partition *p, int64_t offset, int64_t timestamp_ms, st
     struct entry *e = &p->entries[p->n++];
     *e = (struct entry){.offset = offset < 0 ? p->next : offset,
                         .timestamp_ms = timestamp_ms,
-                        .bytes = pm_malloc(key.len + value.len + 1),
+                        .bytes = pm_malloc(key.len + value.len + origin.len + 1),
                         .key_len = key.len,
                         .value_len = value.len,
+                        .origin_len = origin.len,
                         .null_value = !value.ptr};
     if (key.len) memcpy(e->bytes, key.ptr, key.len);
     if (value.len) memcpy(e->bytes + key.len, value.ptr, value.len);
+    if (origin.len) memcpy(e->bytes + key.len + value.len, origin.ptr, origin.len);
     if (e->offset >= p->next) p->next = e->offset + 1;
 }
 
 void pm_log_memory_append(const char *name, int32_t partition, int64_t offset, int64_t timestamp_ms,
-                          struct pm_slice key, struct pm_slice value)
+                          struct pm_slice key, struct pm_slice value, struct pm_slice origin)
 {
     struct memory *memory = enter(name);
-    append(partition_of(memory, partition), offset, timestamp_ms, key, value);
+    append(partition_of(memory, partition), offset, timestamp_ms, key, value, origin);
     leave(memory);
 }
 
@@ -301,14 +303,14 @@ static void memory_close(struct pm_log *base)
 }
 
 static int memory_append(struct pm_log *base, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
-                         struct pm_error *err)
+                         struct pm_slice origin, struct pm_error *err)
 {
     struct memory *memory = self(base)->memory;
     pthread_mutex_lock(&memory->lock);
     int rc = scripted_locked(memory, PM_LOG_MEMORY_APPEND, err);
     if (rc == PM_OK) {
         append(&memory->partitions[pm_crc32c(0, key.ptr, key.len) % (uint32_t)memory->n_partitions], -1, timestamp_ms,
-               key, value);
+               key, value, origin);
         base->acknowledged++;
         pthread_cond_broadcast(&memory->changed);
     }
@@ -399,7 +401,8 @@ static bool take(struct memory_log *log, int32_t partition, struct pm_log_batch_
                                        .offset = e->offset,
                                        .timestamp_ms = e->timestamp_ms,
                                        .key = pm_slice(e->bytes, e->key_len),
-                                       .value = pm_slice(e->null_value ? NULL : e->bytes + e->key_len, e->value_len)});
+                                       .value = pm_slice(e->null_value ? NULL : e->bytes + e->key_len, e->value_len),
+                                       .origin = pm_slice(e->bytes + e->key_len + e->value_len, e->origin_len)});
     return true;
 }
 

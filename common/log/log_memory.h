@@ -15,7 +15,7 @@ void pm_log_memory_forget(const char *name);                 /* none there: fine
 /* Appends at `offset` (-1: the next one) whatever stands there already: a smaller offset is a re-delivery, a larger one
  * leaves a gap that nobody receives. A NULL value.ptr is a null value. Bytes are copied. */
 void pm_log_memory_append(const char *name, int32_t partition, int64_t offset, int64_t timestamp_ms,
-                          struct pm_slice key, struct pm_slice value);
+                          struct pm_slice key, struct pm_slice value, struct pm_slice origin);
 /* The end of the partition moves to `next` without a record, as a transaction marker does. */
 void pm_log_memory_set_next(const char *name, int32_t partition, int64_t next);
 /* Offsets below `first` are gone, as after retention. */

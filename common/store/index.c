@@ -181,6 +181,9 @@ int pm_snapshot_info(struct pm_snapshot *snap, struct pm_index_info *ret, struct
         .unattributed = state->results - state->attributed,
         .conflicts = state->conflicts,
         .quarantined = state->quarantined,
+        .producers = state->producers,
+        .producers_with_gaps = state->producers_with_gaps,
+        .missing_events = state->missing_events,
         .file_bytes = pm_kv_file_bytes(snap->kv),
     };
     for (unsigned role = 0; role < PM_ROLE_COUNT; role++) {
@@ -245,11 +248,13 @@ int pm_snapshot_gaps(struct pm_snapshot *snap, struct pm_arena *arena, struct pm
     return PM_OK;
 }
 
+#define VIEWS PM_SNAPSHOT_VIEWS
+
 /* A view owns tables; its bytes are theirs. */
 int pm_snapshot_views(struct pm_snapshot *snap, struct pm_arena *arena, struct pm_view_info **ret, size_t *ret_count,
                       struct pm_error *err)
 {
-    uint64_t entries, bytes[5] = {0}, b;
+    uint64_t entries, bytes[VIEWS] = {0}, b;
     const struct pm_runs *dictionary, *moves, *result_jobs;
     PM_TRY(pm_snapshot_runs(snap, PM_RUN_DICTIONARY, &dictionary, err));
     PM_TRY(pm_snapshot_runs(snap, PM_RUN_MOVES, &moves, err));
@@ -261,6 +266,7 @@ int pm_snapshot_views(struct pm_snapshot *snap, struct pm_arena *arena, struct p
         {0, snap->tables.records},    {0, dictionary->pages},        {0, moves->pages},
         {4, snap->tables.side_facts}, {1, snap->tables.job_results}, {2, result_jobs->pages},
         {3, snap->tables.jobs},       {3, snap->tables.job_values},  {3, snap->tables.job_submissions},
+        {5, snap->tables.producers},  {5, snap->tables.arrivals},
     };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++) {
         PM_TRY(pm_kv_db_stat(snap->txn, owned[i].db, &entries, &b, err));
@@ -268,16 +274,17 @@ int pm_snapshot_views(struct pm_snapshot *snap, struct pm_arena *arena, struct p
     }
     struct pm_index_info info;
     PM_TRY(pm_snapshot_info(snap, &info, err));
-    struct pm_view_info *views = pm_arena_alloc(arena, 5 * sizeof *views);
-    const uint64_t rows[5] = {info.results, info.pairs, info.pairs, info.jobs, info.conflicts};
-    for (unsigned i = 0; i < 5; i++)
+    struct pm_view_info *views = pm_arena_alloc(arena, VIEWS * sizeof *views);
+    const uint64_t rows[VIEWS] = {info.results, info.pairs, info.pairs, info.jobs, info.conflicts, info.producers};
+    for (unsigned i = 0; i < VIEWS; i++)
         views[i] = (struct pm_view_info){pm_view_names_[i], PM_INDEX_FORMAT, rows[i], bytes[i]};
     *ret = views;
-    *ret_count = 5;
+    *ret_count = VIEWS;
     return PM_OK;
 }
 
-const char *const pm_view_names_[6] = {"results", "job_results", "result_jobs", "jobs", "conflicts", NULL};
+const char *const pm_view_names_[VIEWS + 1] = {"results",   "job_results", "result_jobs", "jobs",
+                                               "conflicts", "producers",   NULL};
 
 /* ---- pairs ---- */
 

@@ -10,7 +10,7 @@
 
 #include "common/event/event.h"
 
-#define PM_INDEX_FORMAT 2 /* an index of a newer format is refused, PM_EINDEX naming both */
+#define PM_INDEX_FORMAT 3 /* an index of a newer format is refused, PM_EINDEX naming both */
 
 struct pm_index;
 struct pm_snapshot;
@@ -42,6 +42,8 @@ struct pm_index_info {
     uint64_t results, jobs, pairs;
     uint64_t pairs_by_role[PM_ROLE_COUNT]; /* by shown role */
     uint64_t unattributed, conflicts, quarantined;
+    uint64_t producers, producers_with_gaps; /* that number their events; of them such as miss some */
+    uint64_t missing_events;                 /* of all of them */
     uint64_t file_bytes;
 };
 int pm_snapshot_info(struct pm_snapshot *snap, struct pm_index_info *ret, struct pm_error *err) PM_MUST_CHECK;
@@ -188,5 +190,25 @@ struct pm_quarantined {
 int pm_quarantine_each(struct pm_snapshot *snap,
                        int (*each)(void *arg, const struct pm_quarantined *row, struct pm_error *err), void *arg,
                        struct pm_error *err) PM_MUST_CHECK;
+
+/* ---- producers that number their events ---- */
+struct pm_producer {
+    uint64_t id;
+    struct pm_slice name;      /* for people; empty: not known */
+    bool has_times;            /* else the next two say nothing */
+    int64_t first_us, last_us; /* of its records, in whole milliseconds */
+    uint64_t events;           /* that it is known to have given */
+    uint64_t arrived;          /* of them */
+    uint64_t last;             /* the largest number that arrived */
+    bool closed;               /* it ended in order and said how many there were; else there may be more */
+};
+/* By id. */
+int pm_producers_each(struct pm_snapshot *snap,
+                      int (*each)(void *arg, const struct pm_producer *producer, struct pm_error *err), void *arg,
+                      struct pm_error *err) PM_MUST_CHECK;
+/* The numbers of its events that did not arrive, as ranges in order, both ends within. */
+int pm_producer_missing_each(struct pm_snapshot *snap, const struct pm_producer *producer,
+                             int (*each)(void *arg, uint64_t from, uint64_t to, struct pm_error *err), void *arg,
+                             struct pm_error *err) PM_MUST_CHECK;
 
 #endif

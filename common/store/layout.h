@@ -24,7 +24,9 @@
       PM_KV_DB_CHECKED)                           /* job (4), at (8), event_id (16), hash (8) -> Avro JobSubmitted */  \
     X(side_facts, "side_facts", PM_KV_DB_CHECKED) /* result (5), field (1), hash of value (8) -> stamp, value */       \
     X(quarantine, "quarantine", PM_KV_DB_CHECKED) /* partition (4), offset (8) -> reason and bytes */                  \
-    X(gaps, "gaps", PM_KV_DB_CHECKED)             /* partition (4), from (8) -> struct pm_gap_row */
+    X(gaps, "gaps", PM_KV_DB_CHECKED)             /* partition (4), from (8) -> struct pm_gap_row */                   \
+    X(producers, "producers", PM_KV_DB_CHECKED)   /* producer (8) -> struct pm_producer_row, name (arrivals.h) */      \
+    X(arrivals, "arrivals", PM_KV_DB_CHECKED)     /* producer (8), piece (4) -> numbers that arrived */
 
 struct pm_tables {
 #define X(member, name, flags) pm_kv_db member;
@@ -47,6 +49,7 @@ struct pm_meta_state { /* counters that commit with each batch */
     uint64_t results, attributed;
     uint64_t pairs_by_role[PM_ROLE_COUNT];
     uint64_t conflicts, quarantined;
+    uint64_t producers, producers_with_gaps, missing_events;
     uint32_t next_name[PM_NAME_KIND_COUNT]; /* [PM_NAME_JOB] is the number of jobs */
     int64_t until_us;
 };

@@ -44,6 +44,7 @@ int pm_records_each(struct pm_snapshot *snap,
 /* The role that a stamp's event gives its job, false when it gives none. */
 bool pm_stamp_role(const struct pm_stamp *stamp, enum pm_role *ret);
 
-extern const char *const pm_view_names_[6]; /* NULL-terminated */
+#define PM_SNAPSHOT_VIEWS 6
+extern const char *const pm_view_names_[PM_SNAPSHOT_VIEWS + 1]; /* NULL-terminated */
 
 #endif

@@ -1,6 +1,7 @@
 /* views.c: the table of views, and what their dumps share. */
 #include "consumer/views/views.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,7 +9,7 @@
 
 const struct pm_view pm_views[PM_VIEW_COUNT] = {
     {"results", 1, pm_view_results}, {"job_results", 1, pm_view_job_results}, {"result_jobs", 1, pm_view_result_jobs},
-    {"jobs", 1, pm_view_jobs},       {"conflicts", 1, pm_view_conflicts},
+    {"jobs", 1, pm_view_jobs},       {"conflicts", 1, pm_view_conflicts},     {"producers", 1, pm_view_producers},
 };
 
 struct pm_hash128 pm_view_hash(struct pm_slice bytes)
@@ -55,6 +56,10 @@ void pm_dump_release(struct pm_dump *dump)
 void pm_dump_name(struct pm_dump *dump, const struct pm_view_row *row, char *out, size_t size)
 {
     PM_CLEANUP(pm_arena_release) struct pm_arena arena = {0};
+    if (row->job < 0 && row->result < 0) {
+        snprintf(out, size, "producer %016" PRIx64, row->producer);
+        return;
+    }
     struct pm_slice job = pm_slice("", 0);
     struct pm_result result = {.path = pm_slice("", 0)};
     if (row->job >= 0 && pm_job_id(dump->snap, (uint32_t)row->job, &job, NULL) != PM_OK) job = PM_SLICE("?");

@@ -9,7 +9,8 @@
 
 struct pm_view_row {
     struct pm_hash128 content; /* all that the row says, with what it is about */
-    int64_t result, job;       /* numbers, to name the row by; -1: none */
+    int64_t result, job;       /* numbers, to name the row by; -1: none; both -1: of `producer` */
+    uint64_t producer;
 };
 typedef int (*pm_view_each)(void *arg, const struct pm_view_row *row, struct pm_error *err);
 
@@ -32,13 +33,14 @@ struct pm_view {
     uint32_t version;
     int (*dump)(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err);
 };
-#define PM_VIEW_COUNT 5
+#define PM_VIEW_COUNT 6
 extern const struct pm_view pm_views[PM_VIEW_COUNT];
 
 int pm_view_results(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err) PM_MUST_CHECK;
 int pm_view_job_results(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err) PM_MUST_CHECK;
 int pm_view_result_jobs(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err) PM_MUST_CHECK;
 int pm_view_jobs(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err) PM_MUST_CHECK;
+int pm_view_producers(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err) PM_MUST_CHECK;
 int pm_view_conflicts(struct pm_dump *dump, pm_view_each each, void *arg, struct pm_error *err) PM_MUST_CHECK;
 
 /* A row of either view of pairs. */

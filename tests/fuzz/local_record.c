@@ -13,14 +13,14 @@ static void one(struct pm_slice bytes)
     const char *wrong = pm_local_record_decode(bytes, &rec);
     PM_CHECK(rec.partition == 3 && rec.offset == 4);
     if (wrong) {
-        PM_CHECK(wrong[0] && !rec.key.ptr && !rec.value.ptr);
+        PM_CHECK(wrong[0] && !rec.key.ptr && !rec.value.ptr && !rec.origin.ptr);
         return;
     }
     PM_CHECK(rec.timestamp_ms == at);
     PM_CHECK(rec.key.ptr && (rec.value.ptr || rec.value.len == 0));
-    PM_CHECK(pm_local_record_size(rec.key, rec.value) == bytes.len);
+    PM_CHECK(pm_local_record_size(&rec) == bytes.len);
     pm_buf_clear(&out);
-    pm_local_record_encode(rec.key, rec.value, rec.timestamp_ms, &out);
+    pm_local_record_encode(&rec, &out);
     PM_CHECK(out.len == bytes.len && out.ptr[0] == bytes.ptr[0]);
     PM_CHECK(memcmp(out.ptr + 4, bytes.ptr + 4, out.len - 4) == 0); /* but the three bytes that nobody reads */
 }

@@ -7,13 +7,14 @@
 static size_t check_record(const struct pm_record *record, struct pm_slice file)
 {
     char frame[PM_SEGMENT_FRAME_BYTES];
-    const char *at = record->key.ptr - PM_SEGMENT_FRAME_BYTES;
+    const char *at = record->origin.ptr - PM_SEGMENT_FRAME_BYTES;
     PM_CHECK(at >= file.ptr + PM_SEGMENT_HEAD_BYTES);
+    PM_CHECK(record->key.ptr == record->origin.ptr + record->origin.len);
     PM_CHECK(record->value.ptr == record->key.ptr + record->key.len);
     PM_CHECK(record->value.ptr + record->value.len <= file.ptr + file.len);
     pm_segment_frame(record, frame);
     PM_CHECK(memcmp(frame, at, sizeof frame) == 0);
-    return sizeof frame + record->key.len + record->value.len;
+    return pm_segment_record_bytes(record);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -39,8 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint64_t n = 0;
         pm_segment_reader_init(&reader, file);
         for (; pm_segment_next(&reader, &record); n++) bytes += check_record(&record, file);
-        PM_CHECK(n == reader.records && bytes + reader.cut <= file.len);
-        PM_CHECK(reader.damaged > 0 || bytes + reader.cut == file.len);
+        PM_CHECK(n == reader.records && bytes + reader.ends + reader.cut <= file.len);
+        PM_CHECK(reader.damaged > 0 || bytes + reader.ends + reader.cut == file.len);
     }
     fuzz_free(file);
     return 0;

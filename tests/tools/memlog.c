@@ -48,7 +48,7 @@ static int command(const struct pm_consumer_options *options, char *line, bool *
     if (strcmp(line, "materialize") == 0) return materialize(options, failing);
     if (strcmp(line, "rebuild") == 0) return rebuild(options);
     if (sscanf(line, "put %lld %lld %n", &a, &b, &used) == 2 && used > 0)
-        pm_log_memory_append(NAME, (int32_t)a, b, -1, pm_slice("", 0), pm_slice_cstr(line + used));
+        pm_log_memory_append(NAME, (int32_t)a, b, -1, pm_slice("", 0), pm_slice_cstr(line + used), pm_slice(NULL, 0));
     else if (sscanf(line, "make %lld", &a) == 1) pm_log_memory_make(NAME, (int)a);
     else if (sscanf(line, "order %lld %lld", &a, &b) == 2)
         pm_log_memory_set_order(NAME, (enum pm_log_memory_order)a, (uint64_t)b);

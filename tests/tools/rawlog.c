@@ -1,7 +1,7 @@
 /* rawlog.c: puts raw bytes on a log, past the producer's checks, and reads them back: what tests of the consumer's doors need.
  *
- *   rawlog append URL   stdin: lines "TIMESTAMP_MS KEY VALUE", both in hex, "-" for empty, "null" for a null value
- *   rawlog dump URL     stdout: lines "PARTITION OFFSET TIMESTAMP_MS KEY VALUE"
+ *   rawlog append URL   stdin: lines "TIMESTAMP_MS KEY VALUE [ORIGIN]" in hex, "-" for empty, "null" for a null value
+ *   rawlog dump URL     stdout: lines "PARTITION OFFSET TIMESTAMP_MS KEY VALUE ORIGIN"
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +56,9 @@ static int append(const char *url)
         char *save = NULL;
         const char *at = strtok_r(line, " \n", &save);
         char *key = strtok_r(NULL, " \n", &save), *value = strtok_r(NULL, " \n", &save);
-        if (value == NULL || pm_log_append(log, unhex(key), unhex(value), strtoll(at, NULL, 10), &err) != PM_OK)
+        char *origin = strtok_r(NULL, " \n", &save), none[] = "null";
+        if (value == NULL || pm_log_append_from(log, unhex(key), unhex(value), strtoll(at, NULL, 10),
+                                                unhex(origin != NULL ? origin : none), &err) != PM_OK)
             rc = die("append", &err);
     }
     if (rc == 0 && pm_log_flush(log, &err) != PM_OK)
@@ -82,7 +84,8 @@ static int dump_partition(struct pm_log *log, int32_t partition, struct pm_error
                 continue;
             printf("%d %lld %lld ", rec->partition, (long long)rec->offset, (long long)rec->timestamp_ms);
             print_hex(rec->key, " ");
-            print_hex(rec->value, "\n");
+            print_hex(rec->value, " ");
+            print_hex(rec->origin.len > 0 ? rec->origin : (struct pm_slice){"", 0}, "\n");
         }
         if (rc == PM_OK)
             pm_log_batch_release(&batch);

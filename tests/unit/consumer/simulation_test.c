@@ -122,10 +122,26 @@ static void put_value(struct sim *s, size_t line, struct pm_buf *out)
     cr_assert_eq(pm_codec_encode(s->codec, &ev, out, &err), PM_OK, "%s", err.text);
 }
 
+/* Three producers number the lines; some numbers are never given, some records have no origin, some say an end. */
+static bool origin_of(const struct sim *s, size_t line, struct pm_origin *ret)
+{
+    static const char *const names[] = {"w1", "a worker", "host:12"};
+    if (line == SIZE_MAX || line % 11 == 4) return false;
+    uint64_t sequence = line % 3 == 2 ? line * 1000 + 1 : line / 3 + 1 + line / 40;
+    *ret = (struct pm_origin){.producer = s->seed * 8 + line % 3, .sequence = sequence};
+    if (line % 17 == 3) ret->given = sequence + line % 5;
+    if (pm_origin_wants_name(sequence)) ret->name = pm_slice_cstr(names[(line + sequence) % 3]);
+    return true;
+}
+
 static void append(struct sim *s, int32_t partition, const struct record *record, bool fresh)
 {
     struct place *place = &s->places[partition];
-    pm_log_memory_append(memory_name(s), partition, record->offset, 7, pm_slice("k", 1), pm_buf_slice(&record->value));
+    char text[PM_ORIGIN_BYTES_MAX];
+    struct pm_origin origin;
+    size_t len = origin_of(s, record->line, &origin) ? pm_origin_encode(&origin, text) : 0;
+    pm_log_memory_append(memory_name(s), partition, record->offset, 7, pm_slice("k", 1), pm_buf_slice(&record->value),
+                         pm_slice(text, len));
     place->fresh[place->entries++] = fresh;
     if (record->offset >= place->next) place->next = record->offset + 1;
 }
@@ -178,6 +194,8 @@ static void expected_digest(const struct sim *s, const bool *wanted, struct pm_b
         pm_arena_reset(&index.arena);
         cr_assert_eq(pm_event_from_json(pm_slice_cstr(s->world.lines[i]), 0, &index.arena, &ev, &err), PM_OK);
         test_index_event(&index, &ev);
+        struct pm_origin origin;
+        if (origin_of(s, i, &origin)) pm_batch_arrival(&index.batch, &origin, 7);
     }
     test_index_apply(&index);
     test_index_digest(index.dir, out);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/number.h"
 #include "common/log/log_memory.h"
 #include "producer/drain.h"
 
@@ -20,10 +21,20 @@
 static struct pm_record numbered(uint64_t number)
 {
     static const char text[] = "abcdefghijklmnopqrstuvwxyz";
+    static char origins[64][8];
+    char *origin = origins[number % 64];
+    size_t len = (size_t)snprintf(origin, sizeof origins[0], "%u", (unsigned)number % 1000000);
     return (struct pm_record){.key = pm_slice(text, number % 7),
-                              .value = pm_slice(text, number * 5 % 27),
+                              .value = pm_slice(text, 1 + number * 5 % 26),
                               .timestamp_ms = (int64_t)number * 1000 - 2000,
-                              .sequence = number};
+                              .origin = pm_slice(origin, len)};
+}
+
+static uint64_t number_of(const struct pm_record *record)
+{
+    uint64_t number;
+    cr_assert(pm_u64_parse(record->origin, &number));
+    return number;
 }
 
 #define RECORDS 5
@@ -38,9 +49,8 @@ static size_t make(char *out, size_t ends[RECORDS])
         struct pm_record record = numbered(i + 1);
         pm_segment_frame(&record, out + len);
         len += PM_SEGMENT_FRAME_BYTES;
-        memcpy(out + len, record.key.ptr, record.key.len);
-        memcpy(out + len + record.key.len, record.value.ptr, record.value.len);
-        len += record.key.len + record.value.len;
+        const struct pm_slice parts[] = {record.origin, record.key, record.value};
+        for (size_t k = 0; k < 3; len += parts[k++].len) memcpy(out + len, parts[k].ptr, parts[k].len);
         ends[i] = len;
     }
     return len;
@@ -48,7 +58,7 @@ static size_t make(char *out, size_t ends[RECORDS])
 
 static void check(const struct pm_record *record)
 {
-    struct pm_record expected = numbered(record->sequence);
+    struct pm_record expected = numbered(number_of(record));
     cr_assert(pm_slice_eq(record->key, expected.key));
     cr_assert(pm_slice_eq(record->value, expected.value));
     cr_assert_eq(record->timestamp_ms, expected.timestamp_ms);
@@ -63,7 +73,7 @@ static struct pm_segment_reader read_all(const char *bytes, size_t len, unsigned
     pm_segment_reader_init(&reader, pm_slice(bytes, len));
     while (pm_segment_next(&reader, &record)) {
         check(&record);
-        *seen |= 1u << record.sequence;
+        *seen |= 1u << number_of(&record);
     }
     return reader;
 }
@@ -131,7 +141,7 @@ Test(outbox, lengths_everywhere_end_soon)
     char *bytes = malloc(PM_SEGMENT_BYTES);
     unsigned seen;
     memset(bytes, 0, PM_SEGMENT_BYTES);
-    for (size_t at = PM_SEGMENT_HEAD_BYTES; at + 16 <= PM_SEGMENT_BYTES; at += 16) memcpy(bytes + at, "\0\0\x0f", 4);
+    for (size_t at = PM_SEGMENT_HEAD_BYTES; at + 32 <= PM_SEGMENT_BYTES; at += 32) memcpy(bytes + at, "\0\0\x0f", 4);
     struct pm_segment_reader reader = read_all(bytes, PM_SEGMENT_BYTES, &seen);
     cr_assert_eq(reader.records, 0);
     cr_assert_eq(reader.damaged, 1);
@@ -284,7 +294,7 @@ Test(outbox_dir, segments_end_at_their_size_and_the_limit_holds)
     struct pm_outbox *outbox = opened((uint64_t)6 << 20, PM_OUTBOX_SYNC_NONE);
     char *value = malloc(500000);
     memset(value, 'v', 500000);
-    struct pm_record record = {.value = pm_slice(value, 500000), .sequence = 1};
+    struct pm_record record = {.value = pm_slice(value, 500000)};
     uint64_t n = 0;
     int rc;
     while ((rc = pm_outbox_write(outbox, &record, 1, &err)) == PM_OK) n++;
@@ -425,7 +435,7 @@ Test(outbox_dir, directories_that_cannot_be_used_are_named)
 /* ---- a log that refuses one record (ship.c) ---- */
 
 struct refusals {
-    uint64_t sequence;
+    uint64_t number;
     size_t n;
 };
 
@@ -433,7 +443,7 @@ static void refuse(void *arg, const struct pm_record *record, const char *reason
 {
     struct refusals *refusals = arg;
     cr_assert_not_null(strstr(reason, "at most"), "%s", reason);
-    refusals->sequence = record->sequence;
+    refusals->number = number_of(record);
     refusals->n++;
 }
 
@@ -449,7 +459,7 @@ Test(outbox_dir, one_record_that_is_refused_does_not_stop_the_others)
     records[6].value = pm_slice(large, 2 << 20);
     cr_assert_eq(pm_ship_batch(&ship, records, 10, &err), PM_OK, "%s", err.text);
     cr_assert_eq(refusals.n, 1);
-    cr_assert_eq(refusals.sequence, 7);
+    cr_assert_eq(refusals.number, 7);
     cr_assert_eq(in_log(), 9);
     cr_assert_eq(pm_ship_batch(&ship, &records[6], 1, &err), PM_OK, "alone too");
     cr_assert_eq(refusals.n, 2);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/event/codec.h"
+#include "common/event/origin.h"
 #include "common/log/log.h"
 #include "producer/drain.h"
 
@@ -86,8 +87,10 @@ static size_t read_log(void (*each)(const char *line, void *arg), void *arg)
         struct pm_log_batch batch;
         cr_assert_eq(pm_log_poll(log, 1000, 1 << 24, 0, &batch, &err), PM_OK);
         if (batch.n_records == 0) break;
-        for (size_t i = 0; i < batch.n_records; i++, n++) {
+        for (size_t i = 0; i < batch.n_records; i++) {
             struct pm_event ev;
+            if (pm_origin_is_end_mark(batch.records[i].origin, batch.records[i].value)) continue;
+            n++;
             pm_arena_reset(&arena);
             pm_buf_clear(&line);
             int rc = pm_codec_decode(codec, batch.records[i].value, 0, &arena, &ev, &err);

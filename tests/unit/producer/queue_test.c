@@ -2,8 +2,11 @@
 #include "producer/queue.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/number.h"
+#include "common/log/log.h"
 #include "tests/support/events.h"
 
 static struct pm_queue opened(void)
@@ -14,19 +17,23 @@ static struct pm_queue opened(void)
     return queue;
 }
 
-/* A record whose bytes follow from its number. */
+/* A record whose bytes follow from its number; the number itself travels beside it. */
 static struct pm_record numbered(uint64_t number, char *room, size_t key_len, size_t value_len)
 {
+    static char origin[PM_LOG_ORIGIN_BYTES_MAX];
+    size_t len = (size_t)snprintf(origin, sizeof origin, "%llu", (unsigned long long)number);
     memset(room, (int)(number & 127), key_len + value_len);
     return (struct pm_record){.key = pm_slice(room, key_len),
                               .value = pm_slice(room + key_len, value_len),
                               .timestamp_ms = (int64_t)number - 5,
-                              .sequence = number};
+                              .origin = pm_slice(origin, len)};
 }
 
 static void check(const struct pm_record *record, uint64_t number)
 {
-    cr_assert_eq(record->sequence, number);
+    uint64_t said;
+    cr_assert(pm_u64_parse(record->origin, &said));
+    cr_assert_eq(said, number);
     cr_assert_eq(record->timestamp_ms, (int64_t)number - 5);
     for (size_t i = 0; i < record->key.len + record->value.len; i++) /* they stand side by side */
         cr_assert_eq(record->key.ptr[i], (char)(number & 127));

@@ -41,8 +41,7 @@ static const char *polled(struct pm_log *log, size_t n_max)
     }
     for (size_t i = 0; i < batch.n_records; i++)
         pm_buf_printf(&text, "%" PRId32 ":%" PRId64 " ", batch.records[i].partition, batch.records[i].offset);
-    for (size_t i = 0; i < batch.n_faults; i++)
-        pm_buf_printf(&text, "%" PRId32 "! ", batch.faults[i].partition);
+    for (size_t i = 0; i < batch.n_faults; i++) pm_buf_printf(&text, "%" PRId32 "! ", batch.faults[i].partition);
     pm_log_batch_release(&batch);
     pm_buf_byte(&text, 0);
     return text.ptr;
@@ -50,7 +49,7 @@ static const char *polled(struct pm_log *log, size_t n_max)
 
 static void add(int32_t partition, int64_t offset)
 {
-    pm_log_memory_append(NAME, partition, offset, 5, BYTES("k"), BYTES("v"));
+    pm_log_memory_append(NAME, partition, offset, 5, BYTES("k"), BYTES("v"), pm_slice(NULL, 0));
 }
 
 Test(log_memory_script, gaps_and_redelivery_and_a_marker_at_the_end)
