@@ -332,5 +332,7 @@ int pm_convert(enum pm_event_type type, const void *given, const struct pm_conve
     TEXT(event_id, c.event_id);
     NUMBER(occurred_at, true, c.occurred_at_us ? c.occurred_at_us : defaults->now_us);
     /* The time counts in the id, also when it is ours: what a running job says again has happened again. */
-    return pm_event_complete(ev, &maker->arena, &maker->scratch, err);
+    PM_TRY(pm_event_complete(ev, &maker->arena, &maker->scratch, err));
+    if (!c.event_id) maker->body = pm_event_derived_body(ev, &maker->scratch);
+    return PM_OK;
 }

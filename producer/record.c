@@ -16,6 +16,7 @@ void pm_record_begin(struct pm_record_maker *maker)
     pm_arena_reset(&maker->arena);
     keep_small(&maker->scratch);
     keep_small(&maker->value);
+    maker->body = pm_slice(NULL, 0);
 }
 
 int pm_record_make(struct pm_record_maker *maker, const struct pm_event *ev, struct pm_record *ret,
@@ -24,7 +25,8 @@ int pm_record_make(struct pm_record_maker *maker, const struct pm_event *ev, str
     pm_buf_clear(&maker->value);
     pm_frame_put_single_object(pm_schema_fingerprint(ev->type), &maker->value);
     size_t frame = maker->value.len;
-    pm_event_encode(ev, &maker->value);
+    if (maker->body.len > 0) pm_buf_slice_add(&maker->value, maker->body);
+    else pm_event_encode(ev, &maker->value);
     if (maker->value.len - frame > PM_EVENT_BYTES_MAX)
         return pm_error_set(err, PM_ELIMIT, "the event has %zu bytes as a record; at most %d are allowed",
                             maker->value.len - frame, PM_EVENT_BYTES_MAX);

@@ -20,6 +20,7 @@ struct pm_record_maker {
     } params;
     struct pm_arena arena; /* the event's; reset by pm_record_begin */
     struct pm_buf scratch, value;
+    struct pm_slice body; /* of the event, when it was encoded already, in `scratch`; empty: it was not */
 };
 void pm_record_begin(struct pm_record_maker *maker);
 /* Of a complete event (pm_event_complete). The record borrows from the event and the maker, until the next begin. */

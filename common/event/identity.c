@@ -390,22 +390,40 @@ int pm_event_derive(struct pm_event *ev, struct pm_arena *arena, struct pm_error
     return PM_OK;
 }
 
+#define NO_ID "00000000000000000000000000000000"
+#define ID_PREFIX "provmat:event:v1|"
+
 void pm_event_derive_id(const struct pm_event *ev, bool occurred_at_given, struct pm_buf *scratch, char out_hex[32])
 {
-    struct pm_event bare = *ev;
-    bare.event_id = PM_SLICE("00000000000000000000000000000000");
-    bare.has |= PM_HAS(event_id);
-    if (!occurred_at_given) {
-        bare.occurred_at = 0;
-        bare.has |= PM_HAS(occurred_at);
+    struct pm_event copy;
+    const struct pm_event *bare = ev;
+    if (!occurred_at_given || !pm_event_has(ev, PM_HAS(event_id)) || !pm_slice_is(ev->event_id, NO_ID)) {
+        copy = *ev;
+        copy.event_id = PM_SLICE(NO_ID);
+        copy.has |= PM_HAS(event_id);
+        if (!occurred_at_given) {
+            copy.occurred_at = 0;
+            copy.has |= PM_HAS(occurred_at);
+        }
+        bare = &copy;
     }
     pm_buf_clear(scratch);
-    pm_buf_cstr(scratch, "provmat:event:v1|");
+    pm_buf_cstr(scratch, ID_PREFIX);
     pm_buf_cstr(scratch, pm_event_type_name(ev->type));
     pm_buf_byte(scratch, '|');
-    pm_event_encode(&bare, scratch);
+    size_t body = scratch->len;
+    pm_event_encode(bare, scratch);
     unsigned char digest[16];
     struct pm_slice all = pm_buf_slice(scratch);
     pm_blake2b(digest, sizeof digest, &all, 1);
     pm_hex_encode(digest, sizeof digest, out_hex);
+    PM_CHECK(memcmp(scratch->ptr + body + 1, NO_ID, 32) == 0); /* the first field, behind its length */
+    memcpy(scratch->ptr + body + 1, out_hex, 32);
+}
+
+struct pm_slice pm_event_derived_body(const struct pm_event *ev, const struct pm_buf *scratch)
+{
+    size_t body = strlen(ID_PREFIX) + strlen(pm_event_type_name(ev->type)) + 1;
+    PM_CHECK(scratch->len > body);
+    return pm_slice(scratch->ptr + body, scratch->len - body);
 }

@@ -40,5 +40,8 @@ int pm_event_derive(struct pm_event *ev, struct pm_arena *arena, struct pm_error
  * the event with event_id of 32 zeros, and with occurred_at 0 when the line did not give it (so that the same line
  * emitted twice is the same event). `scratch` is overwritten. */
 void pm_event_derive_id(const struct pm_event *ev, bool occurred_at_given, struct pm_buf *scratch, char out_hex[32]);
+/* What pm_event_encode would write of the event with its id, and with the time 0 where none was given: it was encoded
+ * for the id. Ends with the next use of `scratch`, which nobody has used since. */
+struct pm_slice pm_event_derived_body(const struct pm_event *ev, const struct pm_buf *scratch);
 
 #endif
