@@ -11,7 +11,7 @@
 #include "common/log/log.h"
 
 struct record {
-    uint32_t key_len, value_len;
+    uint32_t key_len, value_len, origin_len;
     int64_t timestamp_ms;
 };
 
@@ -29,10 +29,12 @@ static uint64_t load(const char *url, struct pm_buf *out)
         if (batch.n_records == 0) break;
         for (size_t i = 0; i < batch.n_records; i++) {
             const struct pm_log_record *r = &batch.records[i];
-            struct record head = {(uint32_t)r->key.len, (uint32_t)r->value.len, r->timestamp_ms};
+            struct record head = {(uint32_t)r->key.len, (uint32_t)r->value.len, (uint32_t)r->origin.len,
+                                  r->timestamp_ms};
             pm_buf_bytes(out, &head, sizeof head);
             pm_buf_slice_add(out, r->key);
             pm_buf_slice_add(out, r->value);
+            pm_buf_slice_add(out, r->origin);
         }
         n += batch.n_records;
         pm_log_batch_release(&batch);
@@ -61,11 +63,13 @@ static void produce(rd_kafka_t *rk, const char *topic, const struct pm_buf *reco
         while ((rc = rd_kafka_producev(rk, RD_KAFKA_V_RKT(handle), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
                                        RD_KAFKA_V_KEY((void *)(uintptr_t)p, head.key_len),
                                        RD_KAFKA_V_VALUE((void *)(uintptr_t)(p + head.key_len), head.value_len),
-                                       RD_KAFKA_V_TIMESTAMP(head.timestamp_ms), RD_KAFKA_V_END)) ==
-               RD_KAFKA_RESP_ERR__QUEUE_FULL)
+                                       RD_KAFKA_V_TIMESTAMP(head.timestamp_ms),
+                                       RD_KAFKA_V_HEADER(PM_LOG_ORIGIN_HEADER, p + head.key_len + head.value_len,
+                                                         (ssize_t)head.origin_len),
+                                       RD_KAFKA_V_END)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
             rd_kafka_poll(rk, 5);
         if (rc) fail(topic, rd_kafka_err2str(rc));
-        p += head.key_len + head.value_len;
+        p += head.key_len + head.value_len + head.origin_len;
         rd_kafka_poll(rk, 0);
     }
     if (rd_kafka_flush(rk, 60000) != RD_KAFKA_RESP_ERR_NO_ERROR || failed > 0) fail(topic, "not acknowledged");

@@ -78,7 +78,7 @@ static bool gather(struct provmat_producer *p)
         p->idle = false;
     }
     int64_t until_us = pm_time_monotonic_us() + (int64_t)p->settings.linger_ms * 1000;
-    while (p->queue.records > 0 && !must_go(p) && pm_producer_wait(p, &p->work, until_us)) continue;
+    while (p->queue.records > 0 && p->sent.n == 0 && !must_go(p) && pm_producer_wait(p, &p->work, until_us)) continue;
     while (is_away(p) && !p->outbox && !p->ending && pm_producer_wait(p, &p->work, p->retry_at_us)) continue;
     p->hurried = false;
     return !p->ending;
@@ -152,16 +152,51 @@ static void delivered(struct provmat_producer *p, uint64_t end, size_t n)
     back(p);
 }
 
+/* What a batch is taken from: the queue as it is now, behind what was sent; what is in it stays, and walking through it
+ * takes longer than a call may wait. */
+static size_t take(struct provmat_producer *p, uint64_t *ret_end)
+{
+    struct pm_queue taken = p->queue;
+    if (p->sent.n > 0) taken.tail = p->sent.end;
+    p->taken_to = taken.head;
+    pthread_mutex_unlock(&p->lock);
+    size_t n = pm_queue_take(&taken, p->batch, PM_SHIP_RECORDS_MAX, PM_SHIP_BYTES_MAX, ret_end);
+    pthread_mutex_lock(&p->lock);
+    return n;
+}
+
+/* The next batch is appended before the last one is awaited, so that the log is never idle while there is something. A
+ * failure gives up both: they stand in the queue and go the slow way. */
+static void stream(struct provmat_producer *p, size_t n, uint64_t end)
+{
+    struct pm_error why = {0};
+    size_t before = p->sent.n;
+    uint64_t before_end = p->sent.end;
+    p->n_refused = 0;
+    pthread_mutex_unlock(&p->lock);
+    int rc = n > 0 ? pm_ship_append(&p->ship, p->batch, n, &why) : PM_OK;
+    if (rc == PM_OK && before > 0) rc = pm_ship_await(&p->ship, n == 0, &why);
+    pthread_mutex_lock(&p->lock);
+    p->sent.n = 0;
+    if (rc != PM_OK) {
+        p->taken_to = 0;
+        if (pm_error_class(rc) == PM_CLASS_RETRY) away(p, &why);
+        return;
+    }
+    if (before > 0) delivered(p, before_end, before);
+    p->sent.n = n;
+    p->sent.end = end;
+}
+
 static void deliver(struct provmat_producer *p)
 {
     struct pm_error why = {0};
     uint64_t end;
-    struct pm_queue taken =
-        p->queue; /* what is in it now stays; walking through it takes longer than a call may wait */
-    p->taken_to = taken.head;
-    pthread_mutex_unlock(&p->lock);
-    size_t n = pm_queue_take(&taken, p->batch, PM_SHIP_RECORDS_MAX, PM_SHIP_BYTES_MAX, &end);
-    pthread_mutex_lock(&p->lock);
+    size_t n = take(p, &end);
+    if (pm_ship_streams(&p->ship) && !is_away(p)) {
+        if (n + p->sent.n > 0) stream(p, n, end);
+        return;
+    }
     if (n == 0) return;
     if (!is_away(p) || !p->outbox) {
         if (send(p, n, false, &why) == PM_OK) {
@@ -239,6 +274,10 @@ static void drain(struct provmat_producer *p)
 {
     struct pm_error why = {0};
     struct pm_drain_counts counts = {0};
+    if (p->sent.n > 0) {
+        stream(p, 0, 0);
+        if (is_away(p)) return;
+    }
     p->n_refused = 0;
     pthread_mutex_unlock(&p->lock);
     pm_outbox_seal(p->outbox);

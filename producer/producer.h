@@ -27,11 +27,15 @@ struct provmat_producer {
     struct pm_ship ship;
     struct pm_record *batch; /* PM_SHIP_RECORDS_MAX */
     size_t n_refused;        /* of the batch */
-    int backoff_ms;          /* 0: the log takes events, as far as is known */
-    int64_t retry_at_us;     /* while it does not: when it is asked again */
-    bool others;             /* somebody's segment was in use when the outbox was looked through */
-    int64_t scan_at_us;      /* when the outbox is looked through again for what others left */
-    int64_t drain_at_us;     /* when what is ours in the outbox is delivered; 0: at once */
+    struct {
+        uint64_t end;    /* in the queue */
+        size_t n;        /* records; 0: there is none */
+    } sent;              /* a batch that was appended and is not acknowledged yet */
+    int backoff_ms;      /* 0: the log takes events, as far as is known */
+    int64_t retry_at_us; /* while it does not: when it is asked again */
+    bool others;         /* somebody's segment was in use when the outbox was looked through */
+    int64_t scan_at_us;  /* when the outbox is looked through again for what others left */
+    int64_t drain_at_us; /* when what is ours in the outbox is delivered; 0: at once */
     int64_t sync_at_us;
 
     struct pm_outbox *outbox; /* NULL: none; has a lock of its own, which is taken after `lock` */

@@ -75,3 +75,28 @@ int pm_ship_batch(struct pm_ship *ship, const struct pm_record *records, size_t 
         ship->refused(ship->arg, ship->suspects[i].record, ship->suspects[i].why.text);
     return PM_OK;
 }
+
+/* ---- streaming ---- */
+
+bool pm_ship_streams(const struct pm_ship *ship) { return ship->log && pm_log_streams(ship->log); }
+
+static int drop_log(struct pm_ship *ship, int rc)
+{
+    if (rc == PM_OK) return PM_OK;
+    pm_log_close(ship->log);
+    ship->log = NULL;
+    return rc;
+}
+
+int pm_ship_append(struct pm_ship *ship, const struct pm_record *records, size_t n, struct pm_error *err)
+{
+    int rc = PM_OK;
+    pm_log_mark(ship->log);
+    for (size_t i = 0; i < n && rc == PM_OK; i++) rc = append(ship, &records[i], err);
+    return drop_log(ship, rc);
+}
+
+int pm_ship_await(struct pm_ship *ship, bool all, struct pm_error *err)
+{
+    return drop_log(ship, all ? pm_log_flush(ship->log, err) : pm_log_await(ship->log, err));
+}

@@ -36,6 +36,14 @@ int pm_ship_open(struct pm_ship *ship, struct pm_error *err) PM_MUST_CHECK;
 /* Appends the records in order and waits until all are acknowledged. On failure some may be in the log: giving them
  * again is harmless (event_id). PM_OK with all of them either acknowledged or told to `refused`. */
 int pm_ship_batch(struct pm_ship *ship, const struct pm_record *records, size_t n, struct pm_error *err) PM_MUST_CHECK;
+
+/* The fast way into a log that streams: what is appended is acknowledged while more is. After a failure the log is
+ * closed, and all that was not awaited is to be given to pm_ship_batch, which finds out whose fault it is. */
+bool pm_ship_streams(const struct pm_ship *ship); /* it is open, and does */
+/* Begins a group of records; the one before the last must have been awaited. */
+int pm_ship_append(struct pm_ship *ship, const struct pm_record *records, size_t n, struct pm_error *err) PM_MUST_CHECK;
+/* Waits for the group before the last one; or for all. */
+int pm_ship_await(struct pm_ship *ship, bool all, struct pm_error *err) PM_MUST_CHECK;
 void pm_ship_close(struct pm_ship *ship); /* may be opened again */
 
 #endif

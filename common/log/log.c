@@ -104,6 +104,10 @@ int pm_log_flush(struct pm_log *log, struct pm_error *err)
     return of_log(log->ops->flush(log, err), err);
 }
 
+bool pm_log_streams(const struct pm_log *log) { return log->ops->await != NULL; }
+void pm_log_mark(struct pm_log *log) { log->ops->mark(log); }
+int pm_log_await(struct pm_log *log, struct pm_error *err) { return of_log(log->ops->await(log, err), err); }
+
 uint64_t pm_log_acknowledged(const struct pm_log *log) { return log->acknowledged; }
 
 int pm_log_partitions(struct pm_log *log, int32_t *ret_count, struct pm_error *err)

@@ -92,6 +92,13 @@ int pm_log_append_from(struct pm_log *log, struct pm_slice key, struct pm_slice 
 /* Waits until every record handed over is acknowledged (Kafka: acks=all; local: committed and synced). On failure the
  * text says how many are not. */
 int pm_log_flush(struct pm_log *log, struct pm_error *err) PM_MUST_CHECK;
+/* A log that streams acknowledges what was appended while more is, so it is kept busy by appending one group of records
+ * before the last one is awaited. A mark begins the next group: what was appended before the mark before must be
+ * acknowledged by then. pm_log_await waits for what was appended before the last mark, and fails as pm_log_flush does.
+ */
+bool pm_log_streams(const struct pm_log *log); /* else mark and await must not be called */
+void pm_log_mark(struct pm_log *log);
+int pm_log_await(struct pm_log *log, struct pm_error *err) PM_MUST_CHECK;
 uint64_t pm_log_acknowledged(const struct pm_log *log); /* records, over the life of the handle */
 
 /* ---- reading ---- */

@@ -19,6 +19,8 @@ struct pm_log_ops {
     int (*append)(struct pm_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
                   struct pm_slice origin, struct pm_error *err);
     int (*flush)(struct pm_log *log, struct pm_error *err);
+    void (*mark)(struct pm_log *log); /* NULL, and `await` too: it does not stream */
+    int (*await)(struct pm_log *log, struct pm_error *err);
     int (*partitions)(struct pm_log *log, int32_t *ret_count, struct pm_error *err);
     int (*offsets)(struct pm_log *log, int32_t partition, int64_t *ret_first, int64_t *ret_next, struct pm_error *err);
     int (*seek)(struct pm_log *log, int32_t partition, int64_t offset, struct pm_error *err);

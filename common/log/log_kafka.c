@@ -73,6 +73,8 @@ struct kafka_log {
 
     /* appending */
     uint64_t handed, failed;
+    uint64_t open[2]; /* records of each group that are neither acknowledged nor failed */
+    unsigned group;   /* of what is appended now */
     rd_kafka_resp_err_t failed_first;
     size_t failed_bytes;
     char fatal[512];
@@ -92,26 +94,7 @@ static int at_most(int a, int b) { return a < b ? a : b; }
 
 /* ---- errors and diagnostics ---- */
 
-/* Failures that go away by themselves when the brokers are back. */
-static bool is_away(rd_kafka_resp_err_t e)
-{
-    switch (e) {
-    case RD_KAFKA_RESP_ERR__TRANSPORT:
-    case RD_KAFKA_RESP_ERR__TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
-    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-    case RD_KAFKA_RESP_ERR__RESOLVE:
-    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
-    case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
-    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
-    case RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
-    case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION:
-    case RD_KAFKA_RESP_ERR_NOT_CONTROLLER:
-    case RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR: return true;
-    default: return false;
-    }
-}
+static bool is_away(rd_kafka_resp_err_t e) { return pm_kafka_error_is_away(rd_kafka_err2name(e)); }
 
 static bool is_no_topic(rd_kafka_resp_err_t e)
 {
@@ -173,6 +156,7 @@ static void delivery_cb(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 {
     (void)rk;
     struct kafka_log *log = opaque;
+    log->open[(uintptr_t)message->_private]--;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         log->base.acknowledged++;
         return;
@@ -471,12 +455,12 @@ static int produce(struct kafka_log *log, struct pm_slice key, struct pm_slice v
                    struct pm_slice origin)
 {
     int header = origin.len > 0 ? RD_KAFKA_VTYPE_HEADER : RD_KAFKA_VTYPE_END; /* the list of arguments ends there */
-    return rd_kafka_producev(log->client, RD_KAFKA_V_RKT(log->client_topic),
-                             RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                             RD_KAFKA_V_KEY((void *)(uintptr_t)key.ptr, key.len),
-                             RD_KAFKA_V_VALUE((void *)(uintptr_t)value.ptr, value.len),
-                             RD_KAFKA_V_TIMESTAMP(timestamp_ms < 0 ? 0 : timestamp_ms), header, PM_LOG_ORIGIN_HEADER,
-                             (const void *)origin.ptr, (ssize_t)origin.len, RD_KAFKA_V_END);
+    return rd_kafka_producev(
+        log->client, RD_KAFKA_V_RKT(log->client_topic), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY((void *)(uintptr_t)key.ptr, key.len),
+        RD_KAFKA_V_VALUE((void *)(uintptr_t)value.ptr, value.len),
+        RD_KAFKA_V_TIMESTAMP(timestamp_ms < 0 ? 0 : timestamp_ms), RD_KAFKA_V_OPAQUE((void *)(uintptr_t)log->group),
+        header, PM_LOG_ORIGIN_HEADER, (const void *)origin.ptr, (ssize_t)origin.len, RD_KAFKA_V_END);
 }
 
 static int kafka_append(struct pm_log *base, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
@@ -498,17 +482,19 @@ static int kafka_append(struct pm_log *base, struct pm_slice key, struct pm_slic
     if (e == RD_KAFKA_RESP_ERR__FATAL)
         return pm_error_set(err, PM_ELOG, "%s: the producer cannot go on: %s", log->brokers, log->fatal);
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR) return translate(log, e, "append to the partitions", err);
+    log->open[log->group]++;
     if (++log->handed % APPENDS_A_POLL == 0) rd_kafka_poll(log->client, 0);
     return PM_OK;
 }
 
-static int kafka_flush(struct pm_log *base, struct pm_error *err)
+/* Until nothing is left of what `left` counts. */
+static int settle(struct kafka_log *log, uint64_t (*left)(const struct kafka_log *log), bool flush,
+                  struct pm_error *err)
 {
-    struct kafka_log *log = self(base);
     uint64_t done = log->base.acknowledged + log->failed;
     int64_t since = now_ms();
     rd_kafka_poll(log->client, 0);
-    while (outstanding(log) > 0) PM_TRY(await_progress(log, &done, &since, true, err));
+    while (left(log) > 0) PM_TRY(await_progress(log, &done, &since, flush, err));
     uint64_t failed = log->failed;
     if (failed == 0) return PM_OK;
     log->failed = 0; /* said once */
@@ -518,6 +504,22 @@ static int kafka_flush(struct pm_log *base, struct pm_error *err)
                         " records are not acknowledged by %s: topic \"%s\": %s (the first is of %zu bytes)%s",
                         failed, log->brokers, log->topic, rd_kafka_err2str(log->failed_first), log->failed_bytes,
                         pm_kafka_remedy(rd_kafka_err2name(log->failed_first)));
+}
+
+static int kafka_flush(struct pm_log *base, struct pm_error *err) { return settle(self(base), outstanding, true, err); }
+
+static void kafka_mark(struct pm_log *base)
+{
+    struct kafka_log *log = self(base);
+    log->group ^= 1;
+    PM_CHECK(log->open[log->group] == 0);
+}
+
+static uint64_t open_before(const struct kafka_log *log) { return log->open[log->group ^ 1]; }
+
+static int kafka_await(struct pm_log *base, struct pm_error *err)
+{
+    return settle(self(base), open_before, false, err);
 }
 
 /* ---- reading ---- */
@@ -926,6 +928,8 @@ const struct pm_log_ops pm_log_kafka_ops = {
     .close = kafka_close,
     .append = kafka_append,
     .flush = kafka_flush,
+    .mark = kafka_mark,
+    .await = kafka_await,
     .partitions = kafka_partitions,
     .offsets = kafka_offsets,
     .seek = kafka_seek,

@@ -134,3 +134,19 @@ const char *pm_kafka_remedy(const char *error)
         if (strcmp(error, known[i].error) == 0) return known[i].remedy;
     return "";
 }
+
+bool pm_kafka_error_is_away(const char *error)
+{
+    static const char *const away[] = {
+        "_TRANSPORT",           "_TIMED_OUT",
+        "_TIMED_OUT_QUEUE",     "_MSG_TIMED_OUT",
+        "_ALL_BROKERS_DOWN",    "_RESOLVE",
+        "LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION",
+        "REQUEST_TIMED_OUT",    "BROKER_NOT_AVAILABLE",
+        "NETWORK_EXCEPTION",    "NOT_CONTROLLER",
+        "KAFKA_STORAGE_ERROR",
+    };
+    for (size_t i = 0; i < sizeof away / sizeof away[0]; i++)
+        if (strcmp(error, away[i]) == 0) return true;
+    return false;
+}

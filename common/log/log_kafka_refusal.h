@@ -33,6 +33,9 @@ const char *pm_kafka_configuration_remedy(const char *text);
  * the password. */
 bool pm_kafka_scram_is_broken(const struct pm_log_property *properties, size_t n, int version);
 
+/* Failures that go away by themselves when the brokers are back; the library's name of the error. */
+bool pm_kafka_error_is_away(const char *error);
+
 /* Which setting a person changes so that the broker takes the records that it refused, as the end of a message; the
  * library's name of the error. */
 const char *pm_kafka_remedy(const char *error);
