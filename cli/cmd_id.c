@@ -1,5 +1,5 @@
-/* cmd_id.c: `provmat id params|task|aggregation|bundle|artifact`: the ids that content has (common/event/identity.h and
- * ids.h). Reads no log and no index. */
+/* cmd_id.c: `provmat id params|task|aggregation|inputs|environment|bundle|artifact`: the ids that content has
+ * (common/event/identity.h and ids.h). Reads no log and no index. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -201,6 +201,80 @@ int pm_cmd_id_aggregation(struct pm_cli *cli, struct pm_error *err)
     if (!target) return pm_error_set(err, PM_EUSAGE, "an aggregation's id needs --target");
     PM_TRY(add_aggregation_ids(cli, rows, pm_slice_cstr(target), param_id, err));
     return pm_rows_print(rows, stdout, NULL, err);
+}
+
+/* ---- inputs, environment ---- */
+
+int pm_cmd_id_inputs(struct pm_cli *cli, struct pm_error *err)
+{
+    PM_CLEANUP(pm_rows_cleanup) struct pm_rows *rows = NULL;
+    PM_CLEANUP(release_buf) struct pm_buf over = {0};
+    const char *ref = pm_cli_text(cli, "bundle-ref");
+    char hex[16];
+    size_t n_targets;
+    PM_TRY(open_rows(cli, id_columns, sizeof id_columns / sizeof *id_columns, &rows, err));
+    if (!ref) return pm_error_set(err, PM_EUSAGE, "a fingerprint of inputs needs --bundle-ref");
+    struct pm_slice *targets = repeated(cli, "target", &n_targets);
+    struct pm_slice *ids = pm_calloc(cli->n_operands + 1, sizeof *ids);
+    for (size_t i = 0; i < cli->n_operands; i++) ids[i] = pm_slice_cstr(cli->operands[i]);
+    pm_input_fingerprint(pm_slice_cstr(ref), ids, cli->n_operands, targets, n_targets, hex, &over);
+    free(ids);
+    free(targets);
+    PM_TRY(add_id(rows, "inputs", hex, sizeof hex, &over, err));
+    return pm_rows_print(rows, stdout, NULL, err);
+}
+
+static struct pm_slice text_or(const struct pm_cli *cli, const char *name, const char *otherwise)
+{
+    const char *given = pm_cli_text(cli, name);
+    const char *text = given ? given : otherwise;
+    return text ? pm_slice_cstr(text) : (struct pm_slice){NULL, 0};
+}
+
+/* --dep NAME=VERSION, each name once. */
+static int packages_of(const struct pm_cli *cli, struct pm_environment *environment, struct pm_error *err)
+{
+    const struct pm_given *given;
+    for (size_t at = 0; (given = pm_cli_next(cli, "dep", &at));) {
+        const char *equals = strchr(given->value, '=');
+        if (!equals || equals == given->value)
+            return pm_error_set(err, PM_EUSAGE, "--dep \"%s\" is not NAME=VERSION, such as numpy=2.1.0", given->value);
+        struct pm_slice name = pm_slice(given->value, (size_t)(equals - given->value));
+        for (size_t i = 0; i < environment->n_packages; i++)
+            if (pm_slice_eq(environment->packages[i].name, name))
+                return pm_error_set(err, PM_EUSAGE, "--dep %.*s is given twice", PM_SLICE_ARG(name));
+        environment->packages[environment->n_packages++] = (struct pm_environment_package){
+            .name = name, .version = pm_slice_cstr(equals + 1)};
+    }
+    return PM_OK;
+}
+
+static int add_environment(const struct pm_cli *cli, struct pm_rows *rows, struct pm_environment *environment,
+                           struct pm_error *err)
+{
+    PM_CLEANUP(release_buf) struct pm_buf over = {0};
+    char hex[64];
+    PM_TRY(packages_of(cli, environment, err));
+    pm_environment_digest(environment, hex, &over);
+    return add_id(rows, "environment", hex, sizeof hex, &over, err);
+}
+
+int pm_cmd_id_environment(struct pm_cli *cli, struct pm_error *err)
+{
+    PM_CLEANUP(pm_rows_cleanup) struct pm_rows *rows = NULL;
+    struct pm_environment environment = {.python = text_or(cli, "python", NULL),
+                                         .platform = text_or(cli, "platform", NULL),
+                                         .container = text_or(cli, "container", NULL),
+                                         .cuda = text_or(cli, "cuda", NULL),
+                                         .rng = text_or(cli, "rng", PM_ENVIRONMENT_RNG),
+                                         .threads = pm_cli_count(cli, "threads", 1)};
+    PM_TRY(open_rows(cli, id_columns, sizeof id_columns / sizeof *id_columns, &rows, err));
+    if (!environment.python.ptr || !environment.platform.ptr)
+        return pm_error_set(err, PM_EUSAGE, "an environment's digest needs --python and --platform");
+    environment.packages = pm_calloc(cli->n_given + 1, sizeof *environment.packages);
+    int rc = add_environment(cli, rows, &environment, err);
+    free(environment.packages);
+    return rc == PM_OK ? pm_rows_print(rows, stdout, NULL, err) : rc;
 }
 
 /* ---- bundle ---- */

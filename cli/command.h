@@ -199,6 +199,8 @@ int pm_cmd_help(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_id_aggregation(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_id_artifact(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_id_bundle(struct pm_cli *cli, struct pm_error *err);
+int pm_cmd_id_environment(struct pm_cli *cli, struct pm_error *err);
+int pm_cmd_id_inputs(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_id_params(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_id_task(struct pm_cli *cli, struct pm_error *err);
 int pm_cmd_log_create(struct pm_cli *cli, struct pm_error *err);

@@ -658,16 +658,15 @@ const struct pm_command pm_commands[] = {
                     {"repair", 0, PM_OPTION_FLAG, false, NULL, NULL,
                      "replace a stored result that is damaged or an error"},
                     SAYS_EVENT},
-        .examples =
-            {{"a simulation",
-              "provmat store put store --job job-1 --params '{\"beta\":0.5}' --set seed=42 --set "
-              "entrypoint=models.seir/baseline --set "
-              "bundle_ref=sha256:4f446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd99a7c2 --output "
-              "notes=README.md"},
-             {"an aggregation of it",
-              "provmat store put store --job job-1 --set target=targets.cases --input "
-              "b57bda9fc72db91201b4eb26db50b1099375863ee3d8096fafefbdca4cfc73f0 --set loss=0.25 --set "
-              "bundle_ref=sha256:4f446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd99a7c2"}},
+        .examples = {{"a simulation",
+                      "provmat store put store --job job-1 --params '{\"beta\":0.5}' --set seed=42 --set "
+                      "entrypoint=models.seir/baseline --set "
+                      "bundle_ref=sha256:4f446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd99a7c2 --output "
+                      "notes=README.md"},
+                     {"an aggregation of it",
+                      "provmat store put store --job job-1 --set target=targets.cases --input "
+                      "b57bda9fc72db91201b4eb26db50b1099375863ee3d8096fafefbdca4cfc73f0 --set loss=0.25 --set "
+                      "bundle_ref=sha256:4f446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd99a7c2"}},
         .run = pm_cmd_store_put,
     },
     {
@@ -852,6 +851,49 @@ const struct pm_command pm_commands[] = {
         .examples = {{"of one simulation", "provmat id aggregation --target targets.prevalence:prevalence_target "
                                            "b57bda9fc72db91201b4eb26db50b1099375863ee3d8096fafefbdca4cfc73f0"}},
         .run = pm_cmd_id_aggregation,
+    },
+    {
+        .name = "id inputs",
+        .summary = "the fingerprint of an index's inputs",
+        .operands = "PARAM_ID...",
+        .operands_min = 1,
+        .operands_max = 1000000,
+        .takes = PM_TAKES_ROWS,
+        .description = "Prints the input_fingerprint that manifests of losses hold: over the bundle's reference, the "
+                       "parameter ids in any order, "
+                       "and the targets in the order given. Two manifests with one fingerprint were made of the same "
+                       "inputs. `over` is the text "
+                       "that was hashed.",
+        .options = {{"bundle-ref", 0, PM_OPTION_TEXT, false, "REF", NULL, "the bundle, as the job names it"},
+                    {"target", 0, PM_OPTION_TEXT, true, "TARGET", NULL, "a target's entrypoint; repeatable"}},
+        .examples =
+            {{"of one parameter set",
+              "provmat id inputs --bundle-ref sha256:4f446dbc7bd09db746ea635f0acb27025ebb7dc982442691eb114588fd99a7c2 "
+              "--target "
+              "targets.prevalence:prevalence_target 4560ff738e380536d589079a5e24b30713f9257440dfb2f0134f7350c0985942"}},
+        .run = pm_cmd_id_inputs,
+    },
+    {
+        .name = "id environment",
+        .summary = "the digest of what a job ran in",
+        .takes = PM_TAKES_ROWS,
+        .description = "Prints the digest of an environment, as producers put it into events (env_digest): over the "
+                       "versions of Python and of "
+                       "packages in any order, the platform, container and CUDA (null unless given), the generator of "
+                       "random numbers and the "
+                       "number of threads. No path holds it: a store gives the results of one environment to another. "
+                       "`over` is the text that "
+                       "was hashed.",
+        .options = {{"python", 0, PM_OPTION_TEXT, false, "VERSION", NULL, "such as 3.12.1"},
+                    {"platform", 0, PM_OPTION_TEXT, false, "NAME", NULL, "such as linux-x86_64"},
+                    {"dep", 0, PM_OPTION_TEXT, true, "NAME=VERSION", NULL, "a package; repeatable"},
+                    {"container", 0, PM_OPTION_TEXT, false, "IMAGE", NULL, "the image's digest"},
+                    {"cuda", 0, PM_OPTION_TEXT, false, "VERSION", NULL, "the version of CUDA"},
+                    {"rng", 0, PM_OPTION_TEXT, false, "NAME", NULL, "the generator of random numbers (PCG64)"},
+                    {"threads", 0, PM_OPTION_COUNT, false, "N", NULL, "the number of threads (1)"}},
+        .examples = {{"a worker's",
+                      "provmat id environment --python 3.12.1 --platform linux-x86_64 --dep numpy=2.5.5"}},
+        .run = pm_cmd_id_environment,
     },
     {
         .name = "id bundle",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
+#include "common/base/json.h"
 #include "common/base/number.h"
 #include "common/base/sha256.h"
 #include "common/base/varint.h"
@@ -134,6 +135,70 @@ void pm_aggregation_id_manifest(struct pm_slice param_id, uint64_t replicates, s
     pm_sha256(digest, pm_buf_slice(&text));
     pm_hex_encode(digest, 8, out_hex);
     if (over) pm_buf_slice_add(over, pm_buf_slice(&text));
+    pm_buf_release(&text);
+}
+
+static int compare_packages(const void *a, const void *b)
+{
+    const struct pm_environment_package *one = a, *other = b;
+    int order = pm_slice_cmp(one->name, other->name);
+    return order ? order : pm_slice_cmp(one->version, other->version);
+}
+
+static void put_text_or_null(struct pm_buf *out, const char *before, struct pm_slice text)
+{
+    pm_buf_cstr(out, before);
+    if (text.ptr) pm_json_put_string(out, text);
+    else pm_buf_cstr(out, "null");
+}
+
+void pm_environment_digest(const struct pm_environment *environment, char out_hex[64], struct pm_buf *over)
+{
+    struct pm_buf text = {0};
+    size_t n = environment->n_packages;
+    if (n) qsort(environment->packages, n, sizeof *environment->packages, compare_packages);
+    pm_buf_cstr(&text, "contracts:env:v1|");
+    put_text_or_null(&text, "{\"container\":", environment->container);
+    put_text_or_null(&text, ",\"cuda\":", environment->cuda);
+    pm_buf_cstr(&text, ",\"deps\":[");
+    for (size_t i = 0; i < n; i++) {
+        put_text_or_null(&text, i ? ",[" : "[", environment->packages[i].name);
+        put_text_or_null(&text, ",", environment->packages[i].version);
+        pm_buf_byte(&text, ']');
+    }
+    put_text_or_null(&text, "],\"platform\":", environment->platform);
+    put_text_or_null(&text, ",\"python\":", environment->python);
+    put_text_or_null(&text, ",\"rng\":", environment->rng);
+    pm_buf_cstr(&text, ",\"threads\":");
+    put_number(&text, environment->threads);
+    pm_buf_byte(&text, '}');
+    hash_text(&text, 32, out_hex, 64, over);
+    pm_buf_release(&text);
+}
+
+static void put_ascii_strings(struct pm_buf *out, const struct pm_slice *items, size_t count)
+{
+    pm_buf_byte(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i) pm_buf_cstr(out, ", ");
+        put_ascii_string(out, items[i]);
+    }
+    pm_buf_byte(out, ']');
+}
+
+void pm_input_fingerprint(struct pm_slice bundle_ref, struct pm_slice *param_ids, size_t n_param_ids,
+                          const struct pm_slice *targets, size_t n_targets, char out_hex[16], struct pm_buf *over)
+{
+    struct pm_buf text = {0};
+    if (n_param_ids) qsort(param_ids, n_param_ids, sizeof *param_ids, compare);
+    pm_buf_cstr(&text, "{\"bundle\": ");
+    put_ascii_string(&text, bundle_ref);
+    pm_buf_cstr(&text, ", \"param_ids\": ");
+    put_ascii_strings(&text, param_ids, n_param_ids);
+    pm_buf_cstr(&text, ", \"targets\": ");
+    put_ascii_strings(&text, targets, n_targets);
+    pm_buf_byte(&text, '}');
+    hash_text(&text, 8, out_hex, 16, over);
     pm_buf_release(&text);
 }
 

@@ -29,6 +29,25 @@ void pm_aggregation_id(enum pm_aggregation_algorithm algorithm, struct pm_slice 
 void pm_aggregation_id_manifest(struct pm_slice param_id, uint64_t replicates, struct pm_slice target_id,
                                 char out_hex[16], struct pm_buf *over);
 
+/* environment: 64 digits over "contracts:env:v1|" and the JSON of what a job ran in, its members sorted, its
+ * dependencies as sorted pairs. No path holds it. */
+struct pm_environment {
+    struct pm_slice python, platform, rng;
+    struct pm_slice container, cuda; /* ptr NULL: null */
+    uint64_t threads;
+    struct pm_environment_package {
+        struct pm_slice name, version;
+    } * packages; /* sorted in place */
+    size_t n_packages;
+};
+#define PM_ENVIRONMENT_RNG "PCG64" /* what those have that name none; threads: 1 */
+void pm_environment_digest(const struct pm_environment *environment, char out_hex[64], struct pm_buf *over);
+
+/* inputs: the input_fingerprint of an index of losses, 16 digits over {"bundle": "...", "param_ids": [...], "targets":
+ * [...]}, ASCII: the bundle's reference as it stands, `param_ids` sorted (in place), targets in their order. */
+void pm_input_fingerprint(struct pm_slice bundle_ref, struct pm_slice *param_ids, size_t n_param_ids,
+                          const struct pm_slice *targets, size_t n_targets, char out_hex[16], struct pm_buf *over);
+
 /* The seed that a study plans for a replicate, 0..2^32-1. Runners may execute another one: base, base+1, ... */
 uint32_t pm_planned_seed(struct pm_slice param_id, uint64_t replicate);
 

@@ -85,6 +85,32 @@ def test_model_digests(provmat, tmp_path):
         assert "sha256:" + provmat.json_rows("id", "artifact", tmp_path / "m.py")[0]["sha256"] == model["model_digest"]
 
 
+FLAGS = {"python_version": "python", "platform": "platform", "container_image": "container", "cuda_version": "cuda", "rng_algorithm": "rng",
+         "thread_count": "threads"}
+
+
+@pytest.mark.parametrize("number", range(len(GOLDEN["environment_digests"])))
+def test_environments(provmat, number):
+    item = GOLDEN["environment_digests"][number]
+    fields = dict(item["fields"])
+    words = [word for name, version in fields.pop("dependencies", {}).items() for word in ("--dep", f"{name}={version}")]
+    words += [word for name, value in fields.items() for word in ("--" + FLAGS[name], value)]
+    assert ids(provmat, "environment", *words) == {"environment": item["digest"]}
+
+
+@pytest.mark.parametrize("number", range(len(GOLDEN["input_fingerprints"])))
+def test_fingerprints_of_inputs(provmat, number):
+    item = GOLDEN["input_fingerprints"][number]
+    param_ids = [ids_of_params(provmat, params) for params in item["parameter_sets"]]
+    targets = [word for target in item["targets"] for word in ("--target", target)]
+    for order in (param_ids, param_ids[::-1]):
+        assert ids(provmat, "inputs", "--bundle-ref", item["bundle_ref"], *targets, *order) == {"inputs": item["input_fingerprint"]}
+
+
+def ids_of_params(provmat, params):
+    return provmat.json_rows("id", "params", json.dumps(params))[0]["param_id"]
+
+
 def test_what_is_refused(provmat):
     assert "--seed" in provmat("id", "task", "--params", "{}", check=2).err
     assert "--params" in provmat("id", "task", "--seed", "1", check=2).err
@@ -93,5 +119,10 @@ def test_what_is_refused(provmat):
     assert "not the id" in provmat("id", "task", "--param-id", "a" * 64, "--params", "{}", "--seed", "1", check=2).err
     assert "finite" in provmat("id", "params", '{"x":NaN}', check=2).err
     assert "absent" in provmat("id", "artifact", "/absent", check=2).err
+    assert "--bundle-ref" in provmat("id", "inputs", "x", check=2).err
+    assert "--platform" in provmat("id", "environment", "--python", "3", check=2).err
+    environment = ("id", "environment", "--python", "3", "--platform", "x", "--dep")
+    assert "NAME=VERSION" in provmat(*environment, "numpy", check=2).err
+    assert "twice" in provmat(*environment, "a=1", "--dep", "a=2", check=2).err
     done = provmat("id", "params", "-", input='{"x":1}\n{"x":null}\n{"x":2}\n', check=6)
     assert len(done.stdout.splitlines()) == 2 and "stdin:2:" in done.err and '"x"' in done.err
