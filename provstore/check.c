@@ -10,6 +10,7 @@
 #include "common/base/time.h"
 #include "common/event/identity.h"
 #include "provstore/adopt.h"
+#include "provstore/fresh.h"
 
 const struct pm_finding_code pm_check_codes[] = {
     {"unknown", "in the store, and no event tells that it was computed or found"},
@@ -25,11 +26,14 @@ const struct pm_finding_code pm_check_codes[] = {
 struct checking {
     const struct pm_check_options *options;
     struct pm_check_counts *counts;
-    struct pm_snapshot *snap;
+    struct pm_fresh index;
     struct pm_arena arena;
     uint8_t *seen; /* a bit a result number */
     size_t seen_bytes;
+    struct pm_buf absent; /* result numbers that were not seen, uint64_t each */
     struct pm_buf text, scratch;
+    bool trying;       /* nothing is told yet */
+    uint64_t suspects; /* of what would have been */
 };
 
 #define NONE ((struct pm_slice){NULL, 0})
@@ -74,6 +78,8 @@ static int tell(struct checking *run, const char *code, struct pm_slice path, st
                                  .found = shown(run, found),
                                  .expected = shown(run, expected),
                                  .detail = pm_slice_cstr(detail)};
+    run->suspects++;
+    if (run->trying) return PM_OK;
     run->counts->findings++;
     return run->options->walk.finding ? run->options->walk.finding(run->options->arg, &finding, err) : PM_OK;
 }
@@ -85,10 +91,11 @@ static int pass_on(void *arg, const struct pm_finding *finding, struct pm_error 
     return run->options->walk.finding ? run->options->walk.finding(run->options->arg, finding, err) : PM_OK;
 }
 
-static int repair(struct checking *run, struct pm_slice line, struct pm_error *err)
+static int repair(struct checking *run, struct pm_slice path, struct pm_slice line, struct pm_error *err)
 {
+    if (run->trying) return PM_OK;
     run->counts->repairs++;
-    return run->options->repair ? run->options->repair(run->options->arg, line, err) : PM_OK;
+    return run->options->repair ? run->options->repair(run->options->arg, path, line, err) : PM_OK;
 }
 
 /* The event that tells of a stored result, at its own time or, when it was deleted after that, as found now. */
@@ -103,7 +110,7 @@ static int propose_discovery(struct checking *run, const struct pm_stored *store
         return PM_OK;
     pm_buf_clear(&run->text);
     pm_event_to_json(&ev, PM_SLICE(""), &run->text);
-    return repair(run, pm_buf_slice(&run->text), err);
+    return repair(run, stored->path, pm_buf_slice(&run->text), err);
 }
 
 static int propose_deletion(struct checking *run, struct pm_slice path, struct pm_error *err)
@@ -112,7 +119,7 @@ static int propose_deletion(struct checking *run, struct pm_slice path, struct p
     pm_buf_cstr(&run->text, "{\"type\":\"ResultDeleted\",\"result\":");
     pm_json_put_string(&run->text, path);
     pm_buf_cstr(&run->text, ",\"reason\":\"not in the store\"}");
-    return repair(run, pm_buf_slice(&run->text), err);
+    return repair(run, path, pm_buf_slice(&run->text), err);
 }
 
 /* ---- one result that both have ---- */
@@ -212,9 +219,9 @@ static int check_known(struct checking *run, const struct pm_stored *stored, uin
     struct pm_event disk = stored->facts;
     disk.result = stored->path;
     mark(run, number);
-    run->counts->compared++;
+    if (run->trying) run->counts->compared++;
     if (stored->state != PM_STORED_WHOLE && stored->state != PM_STORED_BROKEN) return PM_OK;
-    PM_TRY(pm_result_get(run->snap, number, &run->arena, &result, err));
+    PM_TRY(pm_result_get(run->index.snap, number, &run->arena, &result, err));
     if (result.deleted) {
         PM_TRY(tell(run, "deleted_present", stored->path, NONE, NONE, NONE,
                     stored->facts.occurred_at > result.deleted_at ? "written after it was deleted"
@@ -231,12 +238,11 @@ static int check_known(struct checking *run, const struct pm_stored *stored, uin
     return compare_outputs(run, &disk, &result.facts, err);
 }
 
-static int check_result(void *arg, const struct pm_stored *stored, struct pm_error *err)
+static int compare(struct checking *run, const struct pm_stored *stored, struct pm_error *err)
 {
-    struct checking *run = arg;
     uint64_t number;
     pm_arena_reset(&run->arena);
-    int rc = pm_result_find(run->snap, stored->path, &number, err);
+    int rc = pm_result_find(run->index.snap, stored->path, &number, err);
     if (rc == PM_OK) return check_known(run, stored, number, err);
     if (rc != PM_ENOTFOUND) return rc;
     if (stored->state != PM_STORED_WHOLE) return PM_OK;
@@ -244,16 +250,47 @@ static int check_result(void *arg, const struct pm_stored *stored, struct pm_err
     return propose_discovery(run, stored, INT64_MIN, err);
 }
 
-/* ---- the index's other results ---- */
-
-static int check_gone(void *arg, const struct pm_result *result, struct pm_error *err)
+/* What looks wrong in a snapshot that is not quite new is looked at again in the newest one, and told when it is still
+ * so, and when the result is still there. */
+static int check_result(void *arg, const struct pm_stored *stored, struct pm_error *err)
 {
     struct checking *run = arg;
-    if (result->deleted || !result->produced || !result->facts.has || was_seen(run, result->number)) return PM_OK;
+    PM_TRY(pm_fresh_tick(&run->index, err));
+    run->trying = true;
+    run->suspects = 0;
+    int rc = compare(run, stored, err);
+    run->trying = false;
+    if (rc != PM_OK || !run->suspects) return rc;
+    PM_TRY(pm_fresh_newest(&run->index, err));
+    return pm_store_holds(run->options->walk.root, stored->path) ? compare(run, stored, err) : PM_OK;
+}
+
+/* ---- the index's other results ---- */
+
+static bool should_be_there(const struct checking *run, const struct pm_result *result)
+{
+    return !result->deleted && result->produced && result->facts.has && !was_seen(run, result->number);
+}
+
+static int gather_absent(void *arg, const struct pm_result *result, struct pm_error *err)
+{
+    struct checking *run = arg;
+    (void)err;
+    if (should_be_there(run, result)) pm_buf_bytes(&run->absent, &result->number, sizeof result->number);
+    return PM_OK;
+}
+
+/* It may have been deleted since, or written after the walk had passed its place. */
+static int check_gone(struct checking *run, uint64_t number, struct pm_error *err)
+{
+    struct pm_result result;
     pm_arena_reset(&run->arena);
-    PM_TRY(tell(run, "gone", result->path, NONE, NONE, NONE,
+    PM_TRY(pm_fresh_newest(&run->index, err));
+    PM_TRY(pm_result_get(run->index.snap, number, &run->arena, &result, err));
+    if (!should_be_there(run, &result) || pm_store_holds(run->options->walk.root, result.path)) return PM_OK;
+    PM_TRY(tell(run, "gone", result.path, NONE, NONE, NONE,
                 "the index has it and tells of no deletion; it is not in this store", err));
-    return propose_deletion(run, result->path, err);
+    return propose_deletion(run, result.path, err);
 }
 
 static int check_conflict(void *arg, const struct pm_conflict *conflict, struct pm_error *err)
@@ -262,7 +299,7 @@ static int check_conflict(void *arg, const struct pm_conflict *conflict, struct 
     uint64_t number;
     char detail[160];
     if (conflict->is_job || conflict->class == PM_CONFLICT_NONDETERMINISM || conflict->n_values < 2) return PM_OK;
-    int rc = pm_result_find(run->snap, conflict->id, &number, err);
+    int rc = pm_result_find(run->index.snap, conflict->id, &number, err);
     if (rc == PM_ENOTFOUND || (rc == PM_OK && !was_seen(run, number))) return PM_OK;
     PM_TRY(rc);
     pm_arena_reset(&run->arena);
@@ -280,20 +317,25 @@ static int check_all(struct checking *run, struct pm_error *err)
     walk.arg = run;
     PM_TRY(pm_store_walk(&walk, &run->counts->store, err));
     if (walk.stop && *walk.stop) return PM_OK; /* what was not reached is not gone */
-    PM_TRY(pm_results_each(run->snap, check_gone, run, err));
-    return pm_conflicts_each(run->snap, check_conflict, run, err);
+    PM_TRY(pm_fresh_newest(&run->index, err));
+    PM_TRY(pm_results_each(run->index.snap, gather_absent, run, err));
+    for (size_t at = 0; at < run->absent.len; at += sizeof(uint64_t)) {
+        uint64_t number;
+        memcpy(&number, run->absent.ptr + at, sizeof number);
+        PM_TRY(check_gone(run, number, err));
+    }
+    PM_TRY(pm_fresh_newest(&run->index, err));
+    return pm_conflicts_each(run->index.snap, check_conflict, run, err);
 }
 
 int pm_check_store(const struct pm_check_options *options, struct pm_check_counts *ret_counts, struct pm_error *err)
 {
     struct pm_check_counts counts = {0};
     struct checking run = {.options = options, .counts = &counts};
-    struct pm_index *index = NULL;
-    PM_TRY(pm_index_open(options->index_dir, &index, err));
-    int rc = pm_snapshot_open(index, &run.snap, err);
-    if (rc == PM_OK) rc = check_all(&run, err);
-    pm_snapshot_close(run.snap);
-    pm_index_close(index);
+    PM_TRY(pm_fresh_open(options->index_dir, &run.index, err));
+    int rc = check_all(&run, err);
+    pm_fresh_close(&run.index);
+    pm_buf_release(&run.absent);
     pm_arena_release(&run.arena);
     pm_buf_release(&run.text);
     pm_buf_release(&run.scratch);

@@ -2,10 +2,12 @@
  * result. All findings of a walk (store.h) are told too.
  *
  *   store --walk--> result --by its path--> facts in the index: compared, marked as seen
- *   index --every result that was not seen--> gone
+ *   index --every result that was not seen, and is still not there--> gone
  *   index --conflicts of what was seen--> two identities on one path
  *
- * One snapshot of the index is held for as long as the walk takes; one bit a result is kept. */
+ * The store and the index may change meanwhile: the snapshot of the index is taken anew as the walk goes on (fresh.h),
+ * and a finding is told when it holds in the newest one. One bit a result is kept, and the number of each that is gone.
+ */
 #ifndef PM_PROVSTORE_CHECK_H
 #define PM_PROVSTORE_CHECK_H
 
@@ -14,8 +16,9 @@
 struct pm_check_options {
     struct pm_store_walk walk; /* its result() and arg are set here; finding() gets everything, with `arg` below */
     const char *index_dir;
-    /* An event that would settle a finding, as a line of `emit` without newline; NULL: not asked for. */
-    int (*repair)(void *arg, struct pm_slice line, struct pm_error *err);
+    /* An event that would settle a finding of the result at `path`, as a line of `emit` without newline; NULL: not
+     * asked for. Both end with the call. */
+    int (*repair)(void *arg, struct pm_slice path, struct pm_slice line, struct pm_error *err);
     void *arg;
 };
 struct pm_check_counts {

@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/base/hash.h"
 #include "common/base/time.h"
+#include "provstore/fresh.h"
 
 #define POLL_RECORDS 4096
 #define POLL_BYTES ((size_t)8 << 20)
@@ -20,8 +21,7 @@ struct seen { /* of one path, in the records that the index lacks */
 };
 
 struct pm_known {
-    struct pm_index *index; /* NULL: none */
-    struct pm_snapshot *snap;
+    struct pm_fresh index; /* snap NULL: there is none */
     struct pm_arena arena;
     struct seen *table; /* open addressing; both times INT64_MIN: free */
     size_t size, count;
@@ -109,6 +109,8 @@ static int read_partition(struct tail *tail, int32_t partition, int64_t from, st
     PM_TRY(pm_log_seek(tail->log, partition, from, err));
     for (position = from; position < end && !(tail->options->stop && *tail->options->stop);) {
         struct pm_log_batch batch = {0};
+        if (tail->known->index.snap)
+            PM_TRY(pm_fresh_newest(&tail->known->index, err)); /* where it stood has been asked */
         PM_TRY(pm_log_poll(tail->log, POLL_RECORDS, POLL_BYTES, POLL_MS, &batch, err));
         int rc = take_batch(tail, &batch, partition, end, err);
         pm_log_batch_release(&batch);
@@ -137,7 +139,7 @@ static int read_tail(struct tail *tail, struct pm_error *err)
     size_t n_applied = 0;
     int32_t partitions;
     struct pm_known *known = tail->known;
-    if (known->snap) PM_TRY(pm_snapshot_applied(known->snap, &known->arena, &applied, &n_applied, err));
+    if (known->index.snap) PM_TRY(pm_snapshot_applied(known->index.snap, &known->arena, &applied, &n_applied, err));
     PM_TRY(pm_log_partitions(tail->log, &partitions, err));
     for (int32_t p = 0; p < partitions; p++) PM_TRY(read_partition(tail, p, applied_next(applied, n_applied, p), err));
     return PM_OK;
@@ -151,9 +153,8 @@ static int open_index(struct pm_known *known, const struct pm_known_options *opt
     struct stat st;
     struct pm_index_info info;
     if (stat(options->index_dir, &st) != 0 && errno == ENOENT) return PM_OK;
-    PM_TRY(pm_index_open(options->index_dir, &known->index, err));
-    PM_TRY(pm_snapshot_open(known->index, &known->snap, err));
-    PM_TRY(pm_snapshot_info(known->snap, &info, err));
+    PM_TRY(pm_fresh_open(options->index_dir, &known->index, err));
+    PM_TRY(pm_snapshot_info(known->index.snap, &info, err));
     if (strcmp(info.log_identity, pm_log_identity(log)) == 0) return PM_OK;
     return pm_error_set(err, PM_EINDEX, "the index %s was made from %s (%s), not from %s (%s)", options->index_dir,
                         info.log_url, info.log_identity, pm_log_url(log), pm_log_identity(log));
@@ -189,8 +190,7 @@ int pm_known_open(const struct pm_known_options *options, struct pm_known **ret,
 void pm_known_close(struct pm_known *known)
 {
     if (!known) return;
-    pm_snapshot_close(known->snap);
-    pm_index_close(known->index);
+    pm_fresh_close(&known->index);
     pm_arena_release(&known->arena);
     free(known->table);
     free(known);
@@ -205,11 +205,12 @@ static int ask_index(struct pm_known *known, struct pm_slice path, bool *ret_pro
 {
     uint64_t number;
     struct pm_result result;
-    int rc = pm_result_find(known->snap, path, &number, err);
+    PM_TRY(pm_fresh_tick(&known->index, err));
+    int rc = pm_result_find(known->index.snap, path, &number, err);
     if (rc == PM_ENOTFOUND) return PM_OK;
     PM_TRY(rc);
     pm_arena_reset(&known->arena);
-    PM_TRY(pm_result_get(known->snap, number, &known->arena, &result, err));
+    PM_TRY(pm_result_get(known->index.snap, number, &known->arena, &result, err));
     *ret_produced = result.produced;
     if (result.deleted) *ret_deleted_at = result.deleted_at;
     return PM_OK;
@@ -220,7 +221,7 @@ int pm_known_find(struct pm_known *known, struct pm_slice path, enum pm_known_st
 {
     bool produced = false;
     int64_t deleted_at = INT64_MIN;
-    if (known->snap) PM_TRY(ask_index(known, path, &produced, &deleted_at, err));
+    if (known->index.snap) PM_TRY(ask_index(known, path, &produced, &deleted_at, err));
     const struct seen *seen = known->size ? slot_of(known, pm_hash128(path)) : NULL;
     if (seen && !is_free(seen)) {
         produced = produced || seen->produced_at != INT64_MIN;

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE /* memrchr */
 #include "provstore/walk.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,19 +19,24 @@
 
 #define FILES_MAX ((size_t)4 * PM_OUTPUTS_MAX) /* remembered by name; the others are only counted */
 
+#define ZIP_END_BYTES 22                    /* its last record, where it has no comment */
+#define JSON_BYTES_USUAL ((size_t)8 * 1024) /* most files are smaller */
+
 struct file {
     struct pm_slice name; /* ends with a zero */
-    int64_t size, changed_us;
-    bool named; /* result.json speaks of it */
+    int64_t size;         /* of metadata.json and result.json known when they have been read */
+    bool named;           /* result.json speaks of it */
 };
 
 struct directory {
     struct pm_walker *walker;
+    struct pm_listing *entries;
     int fd;
     struct pm_slice path;
     struct file *files; /* artifacts, or the entries of a cache */
     size_t n_files, room;
     struct file metadata, result, manifest; /* name.ptr NULL: not there */
+    bool vanished;                          /* one of the three was listed, and then not there */
     uint64_t count, bytes;                  /* of files that belong to the result */
     struct pm_stored *stored;
     struct pm_result_texts texts;
@@ -51,6 +55,12 @@ static void find_wrong(struct directory *dir, const char *code, struct pm_slice 
     stored->reason = pm_arena_copy(&dir->walker->arena, pm_buf_slice(&reason));
     pm_buf_release(&reason);
     if (strcmp(code, "path_mismatch") != 0) stored->state = PM_STORED_BROKEN;
+}
+
+/* While it is read, somebody may delete it: what is missing then is not wrong. */
+static bool is_still_there(const struct directory *dir)
+{
+    return pm_store_holds(dir->walker->walk->options->root, dir->path);
 }
 
 static struct pm_slice number(struct pm_walker *walker, int64_t value)
@@ -84,92 +94,102 @@ static void remember(struct directory *dir, const struct file *file)
     dir->files[dir->n_files++] = *file;
 }
 
-static void take_file(struct directory *dir, const struct file *file)
+static void find_beside(struct directory *dir, const char *code, struct pm_slice name, const char *detail)
+{
+    pm_walk_finding(dir->walker, code, pm_walk_child(dir->walker, name), NONE, NONE, NONE, "%s", detail);
+}
+
+/* False, and told unless it is gone: it cannot be looked at. */
+static bool look_at(struct directory *dir, struct pm_slice name, struct stat *ret)
+{
+    if (fstatat(dir->fd, name.ptr, ret, AT_SYMLINK_NOFOLLOW) == 0) return true;
+    if (errno != ENOENT) find_beside(dir, "unreadable", name, pm_error_system(errno));
+    return false;
+}
+
+static void take_file(struct directory *dir, struct file *file)
 {
     bool artifact = pm_slice_starts(file->name, PM_SLICE("artifact_"));
-    dir->count++;
-    dir->bytes += (uint64_t)file->size;
-    if (pm_slice_is(file->name, "metadata.json")) dir->metadata = *file;
-    else if (pm_slice_is(file->name, "result.json")) dir->result = *file;
-    else if (pm_slice_is(file->name, "manifest.json")) dir->manifest = *file;
-    else if (artifact || pm_slice_is(file->name, "error_details.arrow") || is_cache_entry(file->name)) {
+    struct stat st;
+    struct file *json = pm_slice_is(file->name, "metadata.json")   ? &dir->metadata
+                        : pm_slice_is(file->name, "result.json")   ? &dir->result
+                        : pm_slice_is(file->name, "manifest.json") ? &dir->manifest
+                                                                   : NULL;
+    if (json) { /* its size shows when it is read */
+        *json = *file;
+        dir->count++;
+    } else if (artifact || pm_slice_is(file->name, "error_details.arrow") || is_cache_entry(file->name)) {
+        if (!look_at(dir, file->name, &st)) return;
+        file->size = st.st_size;
         dir->stored->artifacts += artifact;
+        dir->count++;
+        dir->bytes += (uint64_t)file->size;
         remember(dir, file);
+    } else if (pm_trash_parse(file->name, NULL, NULL)) { /* of a cache */
+        pm_walk_half_deleted(dir->walker, file->name);
     } else {
-        dir->count--;
-        dir->bytes -= (uint64_t)file->size;
-        if (pm_trash_parse(file->name, NULL, NULL)) { /* of a cache */
-            pm_walk_half_deleted(dir->walker, file->name);
-            return;
-        }
-        pm_walk_finding(dir->walker, "foreign", pm_walk_child(dir->walker, file->name), NONE, NONE, NONE,
-                        "a file that belongs to no result");
+        find_beside(dir, "foreign", file->name, "a file that belongs to no result");
     }
 }
 
-static void list_entry(struct directory *dir, const char *name)
+static void list_entry(struct directory *dir, const struct dirent64 *entry)
 {
-    struct pm_slice copy = pm_arena_copy(&dir->walker->arena, pm_slice(name, strlen(name) + 1));
+    struct pm_slice copy = pm_arena_copy(&dir->walker->arena, pm_slice(entry->d_name, strlen(entry->d_name) + 1));
     struct file file = {.name = pm_slice(copy.ptr, copy.len - 1)};
-    struct pm_slice path = pm_walk_child(dir->walker, file.name);
     struct pm_buf text = {0};
-    struct stat st;
     if (pm_put_text(&text, file.name))
-        pm_walk_finding(dir->walker, "bad_name", path, NONE, NONE, NONE,
-                        "control characters or bytes that are not UTF-8");
+        find_beside(dir, "bad_name", file.name, "control characters or bytes that are not UTF-8");
     pm_buf_release(&text);
-    if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (errno != ENOENT)
-            pm_walk_finding(dir->walker, "unreadable", path, NONE, NONE, NONE, "%s", pm_error_system(errno));
-        return;
-    }
-    file.size = st.st_size;
-    file.changed_us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
-    if (S_ISREG(st.st_mode)) take_file(dir, &file);
-    else if (S_ISLNK(st.st_mode)) pm_walk_finding(dir->walker, "symlink", path, NONE, NONE, NONE, "not followed");
-    else
-        pm_walk_finding(dir->walker, "foreign", path, NONE, NONE, NONE, "%s within a result",
-                        S_ISDIR(st.st_mode) ? "a directory" : "no regular file");
+    if (entry->d_type == DT_REG) take_file(dir, &file);
+    else if (entry->d_type == DT_LNK) find_beside(dir, "symlink", file.name, "not followed");
+    else if (entry->d_type == DT_DIR) find_beside(dir, "foreign", file.name, "a directory within a result");
+    else if (entry->d_type != DT_UNKNOWN) find_beside(dir, "foreign", file.name, "no regular file within a result");
 }
 
 static void list(struct directory *dir)
 {
-    int again = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *entries = again < 0 ? NULL : fdopendir(again);
-    if (!entries) {
-        pm_walk_finding(dir->walker, "unreadable", dir->path, NONE, NONE, NONE, "%s", pm_error_system(errno));
-        if (again >= 0) close(again);
-        return;
-    }
-    for (struct dirent *entry; (errno = 0, entry = readdir(entries)) != NULL;) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) list_entry(dir, entry->d_name);
-    }
-    if (errno) pm_walk_finding(dir->walker, "unreadable", dir->path, NONE, NONE, NONE, "%s", pm_error_system(errno));
-    closedir(entries);
+    for (const struct dirent64 *entry; (entry = pm_listing_next(dir->entries)) != NULL;) list_entry(dir, entry);
+    if (dir->entries->error)
+        pm_walk_finding(dir->walker, "unreadable", dir->path, NONE, NONE, NONE, "%s",
+                        pm_error_system(dir->entries->error));
 }
 
 /* ---- the JSON files ---- */
 
-/* -1 with *ret_number set when it cannot be read whole. */
-static int read_text(struct directory *dir, const struct file *file, struct pm_slice *ret, struct pm_error *err)
+/* `text` holds what was read of `fd` so far, `room` bytes at most; *ret_text is moved where it is larger. */
+static int read_rest(struct directory *dir, int fd, size_t room, struct pm_slice *ret_text, struct pm_error *err)
 {
-    int fd = openat(dir->fd, file->name.ptr, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) return pm_error_set(err, PM_EIO, "%s", pm_error_system(errno));
-    if (file->size > PM_STORE_JSON_BYTES_MAX) {
-        close(fd);
-        return pm_error_set(err, PM_ELIMIT, "%lld bytes, above the limit of %d", (long long)file->size,
-                            PM_STORE_JSON_BYTES_MAX);
+    char *text = (char *)(uintptr_t)ret_text->ptr;
+    for (;;) {
+        ssize_t n = read(fd, text + ret_text->len, room - ret_text->len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return pm_error_set(err, PM_EIO, "%s", pm_error_system(errno));
+        ret_text->len += (size_t)n;
+        if (n == 0 || ret_text->len < room) return PM_OK; /* a file gives less than asked for at its end */
+        if (room > PM_STORE_JSON_BYTES_MAX)
+            return pm_error_set(err, PM_ELIMIT, "above the limit of %d bytes", PM_STORE_JSON_BYTES_MAX);
+        room = 4 * room < PM_STORE_JSON_BYTES_MAX ? 4 * room : (size_t)PM_STORE_JSON_BYTES_MAX + 1;
+        text = pm_arena_alloc(&dir->walker->arena, room);
+        memcpy(text, ret_text->ptr, ret_text->len);
+        ret_text->ptr = text;
     }
-    size_t len = 0, size = (size_t)file->size;
-    char *text = pm_arena_alloc(&dir->walker->arena, size + 1);
-    ssize_t n = 0;
-    while (len < size && ((n = read(fd, text + len, size - len)) > 0 || (n < 0 && errno == EINTR)))
-        len += n > 0 ? (size_t)n : 0;
-    int number = errno;
-    close(fd);
-    if (n < 0) return pm_error_set(err, PM_EIO, "%s", pm_error_system(number));
-    *ret = pm_slice(text, len);
-    return PM_OK;
+}
+
+/* One call of the system for nearly every file. PM_ENOTFOUND: it is gone. */
+static int read_text(struct directory *dir, struct file *file, struct pm_slice *ret, struct pm_error *err)
+{
+    struct pm_slice text = pm_slice(pm_arena_alloc(&dir->walker->arena, JSON_BYTES_USUAL), 0);
+    struct stat st;
+    int fd = openat(dir->fd, file->name.ptr, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), number = errno;
+    if (fd < 0 && number == ENOENT) return PM_ENOTFOUND;
+    int rc = fd < 0 ? pm_error_set(err, PM_EIO, "%s", pm_error_system(number))
+                    : read_rest(dir, fd, JSON_BYTES_USUAL, &text, err);
+    if (fd >= 0) close(fd);
+    if (rc == PM_OK) file->size = (int64_t)text.len;
+    else if (fstatat(dir->fd, file->name.ptr, &st, AT_SYMLINK_NOFOLLOW) == 0) file->size = st.st_size;
+    dir->bytes += (uint64_t)file->size;
+    if (rc == PM_OK) *ret = text;
+    return rc;
 }
 
 typedef int parse_fn(struct pm_slice text, struct pm_arena *arena, struct pm_stored *stored,
@@ -182,12 +202,18 @@ static int parse_manifest(struct pm_slice text, struct pm_arena *arena, struct p
     return pm_manifest_read(text, arena, texts, err);
 }
 
-static void read_json(struct directory *dir, const struct file *file, parse_fn *parse, struct pm_slice *ret_text)
+static void read_json(struct directory *dir, struct file *file, parse_fn *parse, struct pm_slice *ret_text)
 {
     struct pm_error err;
     struct pm_slice text = {NULL, 0};
     if (!file->name.ptr) return;
     int rc = read_text(dir, file, &text, &err);
+    if (rc == PM_ENOTFOUND) {
+        file->name = NONE;
+        dir->count--;
+        dir->vanished = true;
+        return;
+    }
     if (rc != PM_OK) {
         find_wrong(dir, rc == PM_EIO ? "unreadable" : "malformed", file->name, NONE, NONE, err.text);
         return;
@@ -246,7 +272,11 @@ static void set_time(struct directory *dir, const struct file *file)
         return;
     if (dir->texts.timestamp.ptr && !dir->texts.is_cache)
         find_wrong(dir, "malformed", PM_SLICE("timestamp"), dir->texts.timestamp, NONE, "not a time");
-    stored->facts.occurred_at = file->changed_us;
+    struct stat st = {0};
+    if (fstatat(dir->fd, file->name.ptr, &st, AT_SYMLINK_NOFOLLOW) !=
+        0) /* it is gone, or hidden: told where it is read */
+        find_wrong(dir, "unreadable", file->name, NONE, NONE, pm_error_system(errno));
+    stored->facts.occurred_at = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
     stored->time_from_file = true;
 }
 
@@ -385,7 +415,9 @@ static void check_bytes(struct directory *dir, const struct file *file, struct p
     struct pm_error err;
     int fd = openat(dir->fd, file->name.ptr, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
-        find_wrong(dir, "unreadable", file->name, NONE, NONE, pm_error_system(errno));
+        int number = errno;
+        if (number != ENOENT || is_still_there(dir))
+            find_wrong(dir, "unreadable", file->name, NONE, NONE, pm_error_system(number));
         return;
     }
     int rc = pm_artifact_read(fd, file->name.ptr, or_sha256, &artifact, &err);
@@ -417,7 +449,7 @@ static void check_output(struct directory *dir, const struct pm_stored_output *o
     any |= check_file(dir, find_file(dir, "artifact_", output->name, ".json"), json, output->checksum, false);
     /* written beside it, in another encoding: best effort */
     any |= check_file(dir, find_file(dir, "artifact_", output->name, ".parquet"), output->parquet_size, NONE, false);
-    if (!any && dir->n_files < FILES_MAX)
+    if (!any && dir->n_files < FILES_MAX && is_still_there(dir))
         find_wrong(dir, "artifact_missing", output->name, NONE, NONE, "the output has no file");
 }
 
@@ -443,6 +475,7 @@ static void read_directory_result(struct directory *dir)
     struct pm_stored *stored = dir->stored;
     read_json(dir, &dir->result, pm_result_read, &stored->result);
     read_json(dir, &dir->manifest, parse_manifest, NULL);
+    if (dir->vanished && !is_still_there(dir)) return;
     set_kind(dir);
     if (!dir->metadata.name.ptr) tell_missing(dir, "metadata.json");
     if (!dir->result.name.ptr) tell_missing(dir, "result.json");
@@ -462,8 +495,33 @@ static void read_directory_result(struct directory *dir)
     pm_walk_result(dir->walker, stored);
 }
 
-/* `seed_N` or `N.mops` beside metadata.json: a result without result.json. What is in it (a pickle, a ZIP) is not
- * opened. */
+/* What a file of a cache is, by its first bytes, and whether its end is there: the two forms are told, and neither is
+ * unpacked, for to read a pickle is to run what stands in it. */
+static struct pm_slice look_at_cache_entry(struct directory *dir, const struct file *file)
+{
+    static const char zip[] = "PK\3\4", zip_end[] = "PK\5\6";
+    char head[4] = {0}, tail[ZIP_END_BYTES] = {0};
+    int64_t at = file->size > ZIP_END_BYTES ? file->size - ZIP_END_BYTES : 0, len = file->size - at;
+    int fd = openat(dir->fd, file->name.ptr, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool good = fd >= 0 && pread(fd, head, sizeof head, 0) >= 0 && pread(fd, tail, (size_t)len, at) >= 0;
+    int number = errno;
+    if (fd >= 0) close(fd);
+    bool is_zip = !memcmp(head, zip, 4), is_pickle = (uint8_t)head[0] == 0x80 && head[1] >= 2 && head[1] <= 5;
+    bool ended = is_zip ? !memcmp(tail, zip_end, 4) : len > 0 && tail[len - 1] == '.';
+    if (!good) find_wrong(dir, "unreadable", NONE, NONE, NONE, pm_error_system(number));
+    else if (file->size > 0 && !is_zip && !is_pickle)
+        find_wrong(dir, "malformed", NONE, NONE, NONE, "neither a pickle nor a ZIP archive");
+    else if (!ended) {
+        find_wrong(dir, "half_written", NONE, NONE, NONE,
+                   file->size == 0 ? "the file is empty"
+                   : is_zip        ? "the ZIP archive has no end"
+                                   : "the pickle has no end");
+        dir->stored->state = PM_STORED_HALF;
+    }
+    return is_zip ? PM_SLICE("a ZIP archive, which is not unpacked") : PM_SLICE("a pickle, which is never unpickled");
+}
+
+/* `seed_N` or `N.mops` beside metadata.json: a result without result.json. */
 static void read_cache_entry(struct directory *dir, const struct pm_stored *common, const struct file *file)
 {
     struct pm_stored stored = *common;
@@ -479,8 +537,9 @@ static void read_cache_entry(struct directory *dir, const struct pm_stored *comm
     set_time(dir, file);
     stored.files = 1;
     stored.bytes = (uint64_t)file->size;
-    if (file->size == 0) find_wrong(dir, "half_written", NONE, NONE, NONE, "the file is empty");
+    struct pm_slice form = look_at_cache_entry(dir, file);
     check_path(dir);
+    if (!stored.reason.ptr) stored.reason = form;
     pm_walk_result(dir->walker, &stored);
 }
 
@@ -509,14 +568,14 @@ static void read_cache(struct directory *dir)
     }
 }
 
-void pm_read_result(struct pm_walker *walker, int fd)
+void pm_read_result(struct pm_walker *walker, struct pm_listing *entries)
 {
     struct pm_stored stored = {.facts = {.type = PM_RESULT_DISCOVERED}, .n_sim_returns = -1};
-    struct directory dir = {.walker = walker, .fd = fd, .stored = &stored};
+    struct directory dir = {.walker = walker, .entries = entries, .fd = entries->fd, .stored = &stored};
     stored.path = dir.path = pm_arena_copy(&walker->arena, pm_buf_slice(&walker->path));
     list(&dir);
     read_json(&dir, &dir.metadata, pm_metadata_read, &stored.metadata);
-    bool entries = dir.n_files && is_cache_entry(dir.files[0].name);
-    if (!dir.result.name.ptr && (dir.texts.is_cache || entries)) read_cache(&dir);
+    bool by_file = dir.n_files && is_cache_entry(dir.files[0].name);
+    if (!dir.result.name.ptr && (dir.texts.is_cache || by_file)) read_cache(&dir);
     else if (!walker->only_name.ptr) read_directory_result(&dir); /* a file of a result is no result */
 }

@@ -38,7 +38,7 @@ struct pm_stored_output {
 struct pm_stored {
     struct pm_slice path; /* from ROOT */
     enum pm_stored_state state;
-    struct pm_slice reason; /* why it is not whole */
+    struct pm_slice reason; /* why it is not whole, or why what is in it was not read (caches) */
     /* What a ResultDiscovered of it says: identity from metadata.json and result.json, never from the path. facts.has
      * says what is known; occurred_at always is. */
     struct pm_event facts;
@@ -95,5 +95,7 @@ struct pm_store_walk {
 /* PM_EUSAGE: ROOT cannot be opened. `ret_counts` may be NULL. */
 int pm_store_walk(const struct pm_store_walk *walk, struct pm_store_counts *ret_counts,
                   struct pm_error *err) PM_MUST_CHECK;
+/* Is there, below ROOT and without following a link, a directory or a file of this path? */
+bool pm_store_holds(const char *root, struct pm_slice path);
 
 #endif

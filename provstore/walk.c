@@ -1,10 +1,8 @@
-/* walk.c: the directories of a store (store.h). Each thread goes down by itself, depth first; when another one is idle
- * it leaves it a directory's path instead of going down. Directories are opened by openat without following links, from
- * ROOT on, so that nothing that changes meanwhile leads out of it. */
+/* walk.c: the directories of a store (store.h): what an entry is, and what is told of it. Directories are opened by
+ * openat without following links, from ROOT on, so that nothing that changes meanwhile leads out of it. */
 #define _GNU_SOURCE /* memrchr */
 #include "provstore/walk.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -167,39 +165,23 @@ static bool is_view_folder(struct pm_slice path)
     return above.len > 1 && *above.ptr == 'v' && pm_u64_parse(pm_slice(above.ptr + 1, above.len - 1), &version);
 }
 
-static bool leave_to_another(struct pm_walker *walker, struct pm_slice path)
-{
-    struct pm_walk *walk = walker->walk;
-    bool left = false;
-    pthread_mutex_lock(&walk->lock);
-    if (walk->idle > walk->n_waiting && walk->n_waiting < PM_STORE_WAITING_MAX) {
-        char *copy = pm_malloc(path.len + 1);
-        memcpy(copy, path.ptr, path.len);
-        copy[path.len] = 0;
-        walk->waiting[walk->n_waiting++] = copy;
-        pthread_cond_signal(&walk->changed);
-        left = true;
-    }
-    pthread_mutex_unlock(&walk->lock);
-    return left;
-}
-
-static bool is_there(int fd, const char *name)
-{
-    struct stat st;
-    return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-static bool stopped(const struct pm_walk *walk)
+bool pm_walk_stopped(const struct pm_walk *walk)
 {
     return __atomic_load_n(&walk->stopped, __ATOMIC_RELAXED) || (walk->options->stop && *walk->options->stop);
+}
+
+static void tell_bad_name(struct pm_walker *walker, struct pm_slice name)
+{
+    struct pm_buf text = {0};
+    if (pm_put_text(&text, name))
+        tell(walker, "bad_name", pm_walk_child(walker, name), "control characters or bytes that are not UTF-8");
+    pm_buf_release(&text);
 }
 
 /* A directory that a put writes to, or that one has left (pending.h): not gone into, because it changes. */
 static void tell_pending(struct pm_walker *walker, const char *name)
 {
     struct pm_buf text = {0};
-    pm_arena_reset(&walker->arena);
     pm_pending_describe(name, &text);
     pm_buf_byte(&text, 0);
     struct pm_stored stored = {.path = pm_buf_slice(&walker->path),
@@ -211,77 +193,64 @@ static void tell_pending(struct pm_walker *walker, const char *name)
     pm_buf_release(&text);
 }
 
-static void enter(struct pm_walker *walker, int fd, unsigned depth);
-
-static void go_down(struct pm_walker *walker, int parent, const char *name, unsigned depth)
+int pm_walk_child_open(struct pm_walker *walker, int parent, const char *name, unsigned depth)
 {
-    size_t before = walker->path.len;
-    if (before) pm_buf_byte(&walker->path, '/');
+    pm_arena_reset(&walker->arena);
+    tell_bad_name(walker, pm_slice_cstr(name));
+    if (pm_trash_parse(pm_slice_cstr(name), NULL, NULL)) {
+        pm_walk_half_deleted(walker, pm_slice_cstr(name));
+        return -1;
+    }
+    if (walker->path.len) pm_buf_byte(&walker->path, '/');
     pm_buf_cstr(&walker->path, name);
     struct pm_slice path = pm_buf_slice(&walker->path);
     if (is_view_folder(path)) {
-        pthread_mutex_lock(&walker->walk->lock);
-        walker->walk->counts.views++;
-        pthread_mutex_unlock(&walker->walk->lock);
-    } else if (pm_pending_is(name)) {
-        tell_pending(walker, name);
-    } else if (depth == PM_STORE_DEPTH_MAX) {
-        tell(walker, "too_deep", path, "32 directories within each other are the limit");
-    } else if (!leave_to_another(walker, path)) {
-        int fd = openat(parent, name, OPEN_DIRECTORY);
-        if (fd >= 0) enter(walker, fd, depth + 1);
-        else if (errno != ENOENT) tell_unreadable(walker, path, errno);
+        __atomic_add_fetch(&walker->walk->counts.views, 1, __ATOMIC_RELAXED);
+        return -1;
     }
-    walker->path.len = before;
-}
-
-static bool is_bad_name(struct pm_slice name)
-{
-    struct pm_buf text = {0};
-    bool bad = pm_put_text(&text, name);
-    pm_buf_release(&text);
-    return bad;
+    if (pm_pending_is(name)) {
+        tell_pending(walker, name);
+        return -1;
+    }
+    if (depth > PM_STORE_DEPTH_MAX) {
+        tell(walker, "too_deep", path, "32 directories within each other are the limit");
+        return -1;
+    }
+    int fd = openat(parent, name, OPEN_DIRECTORY);
+    if (fd < 0 && errno != ENOENT) tell_unreadable(walker, path, errno);
+    return fd;
 }
 
 static bool starts(const char *name, const char *with) { return !strncmp(name, with, strlen(with)); }
 
-struct listing { /* what a directory without metadata.json and result.json turned out to hold */
-    uint64_t entries;
-    bool artifacts;
-};
-
-static void look_at(struct pm_walker *walker, int fd, const struct dirent *entry, unsigned depth,
-                    struct listing *listing)
+static void look_at(struct pm_walker *walker, struct pm_walk_level *level, const struct dirent64 *entry)
 {
     struct pm_slice name = pm_slice_cstr(entry->d_name);
-    unsigned char type = entry->d_type;
-    struct stat st;
+    if (entry->d_type == DT_DIR) {
+        int fd = pm_walk_child_open(walker, level->entries.fd, entry->d_name, level->depth + 1);
+        if (fd >= 0) pm_walk_enter(walker, fd, level->depth + 1);
+        return;
+    }
     pm_arena_reset(&walker->arena);
-    listing->entries++;
-    if (type == DT_UNKNOWN && fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        type = S_ISDIR(st.st_mode) ? DT_DIR : S_ISLNK(st.st_mode) ? DT_LNK : DT_REG;
-    if (is_bad_name(name))
-        tell(walker, "bad_name", pm_walk_child(walker, name), "control characters or bytes that are not UTF-8");
-    if ((type == DT_DIR || type == DT_REG) && pm_trash_parse(name, NULL, NULL)) {
+    tell_bad_name(walker, name);
+    if (entry->d_type == DT_REG && pm_trash_parse(name, NULL, NULL)) {
         pm_walk_half_deleted(walker, name);
-    } else if (type == DT_DIR) {
-        go_down(walker, fd, entry->d_name, depth);
-    } else if (type == DT_LNK) {
+    } else if (entry->d_type == DT_LNK) {
         tell(walker, "symlink", pm_walk_child(walker, name), "not followed");
     } else if (starts(entry->d_name, "artifact_")) {
-        listing->artifacts = true;
+        level->artifacts = true;
     } else {
         tell(walker, "foreign", pm_walk_child(walker, name), "a file that belongs to no result");
     }
 }
 
 /* Artifacts alone, or an empty directory where a result should be: its writer ended early. */
-static void tell_half_written(struct pm_walker *walker, const struct listing *listing)
+static void tell_half_written(struct pm_walker *walker, const struct pm_walk_level *level)
 {
     struct pm_slice path = pm_buf_slice(&walker->path), name = last_name(path);
-    bool empty = listing->entries == 0 &&
+    bool empty = level->n_entries == 0 &&
                  (pm_slice_starts(name, PM_SLICE("seed_")) || pm_slice_starts(name, PM_SLICE("agg_")));
-    if (!listing->artifacts && !empty) return;
+    if (!level->artifacts && !empty) return;
     pm_arena_reset(&walker->arena);
     struct pm_stored stored = {.path = path,
                                .state = PM_STORED_HALF,
@@ -292,30 +261,47 @@ static void tell_half_written(struct pm_walker *walker, const struct listing *li
     pm_walk_result(walker, &stored);
 }
 
-/* The directory at walker->path; takes `fd` over. */
-static void enter(struct pm_walker *walker, int fd, unsigned depth)
+void pm_walk_enter(struct pm_walker *walker, int fd, unsigned depth)
 {
-    struct listing listing = {0};
+    struct pm_walk_level *level = &walker->levels[walker->n_levels];
     __atomic_add_fetch(&walker->walk->counts.directories, 1, __ATOMIC_RELAXED);
-    if (is_there(fd, "metadata.json") || is_there(fd, "result.json")) {
+    pm_listing_open(&level->entries, fd);
+    if (pm_listing_has_either(&level->entries, "metadata.json", "result.json")) {
         pm_arena_reset(&walker->arena);
-        pm_read_result(walker, fd);
+        pm_read_result(walker, &level->entries);
         close(fd);
         return;
     }
-    DIR *dir = fdopendir(fd);
-    if (!dir) {
-        tell_unreadable(walker, pm_buf_slice(&walker->path), errno);
-        close(fd);
+    level->path_len = walker->path.len;
+    level->depth = depth;
+    level->n_entries = 0;
+    level->artifacts = false;
+    bool shareable = pm_listing_ahead(&level->entries, DT_DIR) != NULL;
+    pthread_mutex_lock(&walker->lock);
+    walker->n_levels++;
+    pthread_mutex_unlock(&walker->lock);
+    if (shareable) pm_walk_share(walker->walk);
+}
+
+void pm_walk_step(struct pm_walker *walker)
+{
+    struct pm_walk_level *level = &walker->levels[walker->n_levels - 1];
+    walker->path.len = level->path_len;
+    pthread_mutex_lock(&walker->lock);
+    size_t before = level->entries.at;
+    const struct dirent64 *entry = pm_listing_next(&level->entries);
+    bool taken = entry && entry->d_type == PM_TAKEN, next_piece = level->entries.at < before;
+    if (!entry) walker->n_levels--;
+    pthread_mutex_unlock(&walker->lock);
+    if (next_piece) pm_walk_share(walker->walk);
+    if (entry) {
+        level->n_entries++;
+        if (!taken) look_at(walker, level, entry);
         return;
     }
-    for (struct dirent *entry; !stopped(walker->walk) && (errno = 0, entry = readdir(dir));) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            look_at(walker, fd, entry, depth, &listing);
-    }
-    if (errno && !stopped(walker->walk)) tell_unreadable(walker, pm_buf_slice(&walker->path), errno);
-    closedir(dir);
-    if (!stopped(walker->walk)) tell_half_written(walker, &listing);
+    close(level->entries.fd);
+    if (level->entries.error) tell_unreadable(walker, pm_buf_slice(&walker->path), level->entries.error);
+    else tell_half_written(walker, level);
 }
 
 int pm_walk_open(int root, const char *path, unsigned *ret_depth)
@@ -343,108 +329,75 @@ int pm_walk_open(int root, const char *path, unsigned *ret_depth)
     return fd;
 }
 
-/* ---- threads ---- */
-
-/* The next directory that was left; NULL at the end. */
-static char *take(struct pm_walk *walk)
+bool pm_store_holds(const char *root, struct pm_slice path)
 {
-    char *path = NULL;
-    pthread_mutex_lock(&walk->lock);
-    walk->idle++;
-    while (!walk->n_waiting && walk->idle < walk->threads && !stopped(walk))
-        pthread_cond_wait(&walk->changed, &walk->lock);
-    if (walk->n_waiting && !stopped(walk)) {
-        path = walk->waiting[--walk->n_waiting];
-        walk->idle--;
-    } else {
-        pthread_cond_broadcast(&walk->changed); /* all are idle: the others end too */
-    }
-    pthread_mutex_unlock(&walk->lock);
-    return path;
-}
-
-static void *run(void *arg)
-{
-    struct pm_walker walker = {.walk = arg};
-    for (char *path; (path = take(walker.walk)) != NULL; free(path)) {
-        unsigned depth;
-        int fd = pm_walk_open(walker.walk->root_fd, path, &depth);
-        pm_buf_clear(&walker.path);
-        pm_buf_cstr(&walker.path, path);
-        if (fd >= 0) enter(&walker, fd, depth);
-        else if (errno != ENOENT) tell_unreadable(&walker, pm_buf_slice(&walker.path), errno);
-    }
-    pm_buf_release(&walker.path);
-    pm_arena_release(&walker.arena);
-    return NULL;
+    struct pm_slice name = last_name(path);
+    char *parent = strndup(path.ptr, path.len - name.len), *last = strndup(name.ptr, name.len);
+    unsigned depth;
+    int top = open(root, OPEN_DIRECTORY & ~O_NOFOLLOW), fd = -1;
+    struct stat st;
+    if (top >= 0 && parent && last) fd = pm_walk_open(top, parent, &depth);
+    bool held = fd >= 0 && name.len && fstatat(fd, last, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISLNK(st.st_mode);
+    if (fd >= 0) close(fd);
+    if (top >= 0) close(top);
+    free(parent);
+    free(last);
+    return held;
 }
 
 /* One result alone: its directory, or the file of a cache in its directory. */
-static int run_only(struct pm_walk *walk, const char *only, struct pm_error *err)
+static int run_only(struct pm_walker *walker, int root, const char *only, struct pm_error *err)
 {
-    struct pm_walker walker = {.walk = walk};
+    struct pm_walk *walk = walker->walk;
+    struct pm_listing *entries = &walker->levels[0].entries;
     unsigned depth;
     struct pm_slice path = pm_slice_cstr(only);
-    int fd = pm_walk_open(walk->root_fd, only, &depth);
+    int fd = pm_walk_open(root, only, &depth);
     if (fd < 0 && errno == ENOTDIR && memchr(only, '/', path.len)) {
-        walker.only_name = last_name(path);
-        path.len -= walker.only_name.len + 1;
+        walker->only_name = last_name(path);
+        path.len -= walker->only_name.len + 1;
         char *parent = strndup(path.ptr, path.len);
-        fd = parent ? pm_walk_open(walk->root_fd, parent, &depth) : -1;
+        fd = parent ? pm_walk_open(root, parent, &depth) : -1;
         free(parent);
     }
     if (fd < 0)
         return pm_error_set(err, PM_ENOTFOUND, "no result \"%s\" in \"%s\": %s", only, walk->options->root,
                             pm_error_system(errno));
-    pm_buf_slice_add(&walker.path, path);
-    if (is_there(fd, "metadata.json") || is_there(fd, "result.json")) pm_read_result(&walker, fd);
+    pm_buf_slice_add(&walker->path, path);
+    pm_listing_open(entries, fd);
+    if (pm_listing_has_either(entries, "metadata.json", "result.json")) pm_read_result(walker, entries);
     close(fd);
-    pm_buf_release(&walker.path);
-    pm_arena_release(&walker.arena);
     if (walk->counts.results || walk->rc != PM_OK) return walk->rc;
     return pm_error_set(err, PM_ENOTFOUND,
                         "\"%s\" in \"%s\" is no result: it has neither metadata.json nor result.json", only,
                         walk->options->root);
 }
 
-static void run_all(struct pm_walk *walk)
+static int walk_only(struct pm_walk *walk, int root, const char *only, struct pm_error *err)
 {
-    pthread_t threads[PM_STORE_THREADS_MAX];
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned wanted = walk->options->threads ? walk->options->threads : (unsigned)(processors > 0 ? processors : 1);
-    if (wanted > PM_STORE_THREADS_MAX) wanted = PM_STORE_THREADS_MAX;
-    walk->waiting[walk->n_waiting++] = pm_strdup("");
-    walk->threads = wanted;
-    unsigned started = 0;
-    for (unsigned i = 1; i < wanted; i++) { /* one that cannot start counts as idle for ever */
-        if (pthread_create(&threads[started], NULL, run, walk) == 0) {
-            started++;
-            continue;
-        }
-        pthread_mutex_lock(&walk->lock);
-        walk->threads--;
-        pthread_mutex_unlock(&walk->lock);
-    }
-    run(walk);
-    for (unsigned i = 0; i < started; i++) pthread_join(threads[i], NULL);
-    while (walk->n_waiting) free(walk->waiting[--walk->n_waiting]);
+    struct pm_walker *walker = pm_malloc(sizeof *walker);
+    pm_walker_init(walker, walk);
+    int rc = run_only(walker, root, only, err);
+    pm_walker_release(walker);
+    close(root);
+    free(walker);
+    return rc;
 }
 
 int pm_store_walk(const struct pm_store_walk *options, struct pm_store_counts *ret_counts, struct pm_error *err)
 {
     struct pm_walk walk = {.options = options, .err = err, .rc = PM_OK};
-    walk.root_fd = open(options->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (walk.root_fd < 0)
+    int root = open(options->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
         return pm_error_set(err, PM_EUSAGE, "could not open the store \"%s\": %s", options->root,
                             pm_error_system(errno));
     pthread_mutex_init(&walk.lock, NULL);
     pthread_cond_init(&walk.changed, NULL);
     int rc = PM_OK;
-    if (options->only) rc = run_only(&walk, options->only, err);
-    else run_all(&walk);
+    if (options->only) rc = walk_only(&walk, root, options->only, err);
+    else pm_walk_all(&walk, root);
     pthread_cond_destroy(&walk.changed);
     pthread_mutex_destroy(&walk.lock);
-    close(walk.root_fd);
     if (rc == PM_OK) rc = walk.rc;
     if (rc == PM_OK && ret_counts) *ret_counts = walk.counts;
     return rc;

@@ -109,6 +109,19 @@ void pm_snapshot_close(struct pm_snapshot *snap)
     free(snap);
 }
 
+bool pm_snapshot_is_newest(const struct pm_snapshot *snap)
+{
+    return pm_kv_txn_commit(snap->txn) == pm_kv_last_commit(snap->kv);
+}
+
+int pm_snapshot_renew(struct pm_snapshot **snap, struct pm_error *err)
+{
+    struct pm_kv *kv = (*snap)->kv;
+    pm_snapshot_close(*snap);
+    *snap = NULL;
+    return pm_snapshot_of(kv, snap, err);
+}
+
 int pm_snapshot_runs(struct pm_snapshot *snap, enum pm_run_kind kind, const struct pm_runs **ret, struct pm_error *err)
 {
     if (!snap->runs[kind]) {

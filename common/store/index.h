@@ -23,6 +23,11 @@ int pm_index_check_pages(const char *dir, struct pm_error *err) PM_MUST_CHECK;
 void pm_index_close(struct pm_index *index);
 int pm_snapshot_open(struct pm_index *index, struct pm_snapshot **ret, struct pm_error *err) PM_MUST_CHECK;
 void pm_snapshot_close(struct pm_snapshot *snap);
+/* Has nothing been committed since? */
+bool pm_snapshot_is_newest(const struct pm_snapshot *snap);
+/* Ends the snapshot and takes one of the newest commit; *snap is NULL after an error. The old one ends first, because a
+ * map that another process has made larger can only be mapped anew while nothing is read through it. */
+int pm_snapshot_renew(struct pm_snapshot **snap, struct pm_error *err) PM_MUST_CHECK;
 
 /* ---- the index as a whole ---- */
 enum pm_role {

@@ -421,6 +421,14 @@ int pm_kv_begin_read(struct pm_kv *kv, struct pm_kv_txn **ret, struct pm_error *
     return begin(kv, MDB_RDONLY, ret, err);
 }
 
+uint64_t pm_kv_txn_commit(const struct pm_kv_txn *txn) { return mdb_txn_id(txn->txn); }
+
+uint64_t pm_kv_last_commit(struct pm_kv *kv)
+{
+    MDB_envinfo info;
+    return kv->unmapped || mdb_env_info(kv->env, &info) != 0 ? 0 : info.me_last_txnid;
+}
+
 /* To be asked first: when LMDB cannot map the larger size it has taken the old map away already. */
 static bool address_space_for(uint64_t bytes)
 {

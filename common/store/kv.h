@@ -46,6 +46,10 @@ int pm_kv_begin_write(struct pm_kv *kv, uint64_t headroom, struct pm_kv_txn **re
 int pm_kv_commit(struct pm_kv_txn *txn, struct pm_error *err) PM_MUST_CHECK; /* the txn is gone whatever comes back */
 void pm_kv_abort(struct pm_kv_txn *txn);                                     /* also ends a read; NULL is fine */
 
+/* Commits are numbered: the one that a read transaction shows, and the last one there is (0: it cannot be told). */
+uint64_t pm_kv_txn_commit(const struct pm_kv_txn *txn);
+uint64_t pm_kv_last_commit(struct pm_kv *kv);
+
 /* A checksum costs the reading of every line of a page, so a read transaction remembers of which values it held. Only
  * values of more than half a page, which have theirs alone; for others, and in a write transaction, always false. */
 bool pm_kv_page_checked(struct pm_kv_txn *txn, struct pm_slice value);

@@ -84,6 +84,53 @@ def check_against_truth(provmat, root, row, item, name):
     assert {row["name"]: {"size": row["size"], "checksum": row["checksum"]} for row in outputs} == item["outputs"]
 
 
+# ---- caches: pickles and ZIP archives, which nobody opens ----
+
+CACHES = [("c1-pickle", "a pickle, which is never unpickled"), ("c2-zip", "a ZIP archive, which is not unpacked")]
+
+
+@pytest.mark.parametrize("name, reason", CACHES, ids=[name for name, _ in CACHES])
+def test_what_is_not_opened_says_so(provmat, tmp_path, name, reason):
+    root, truth = stores.generation(name, tmp_path)
+    rows = {row["result"]: row for row in provmat.json_rows("store", "list", root)}
+    assert sorted(rows) == sorted(item["path"] for item in truth)
+    assert {(row["state"], row["reason"]) for row in rows.values()} == {("whole", reason)}
+    assert provmat.json_rows("store", "show", root, truth[0]["path"])[0]["reason"] == reason
+
+
+CACHE_DAMAGE = [
+    ("c1-pickle", lambda data: data[:-1], "half_written", "the pickle has no end", "half-written"),
+    ("c2-zip", lambda data: data[:-30], "half_written", "the ZIP archive has no end", "half-written"),
+    ("c1-pickle", lambda data: b"", "half_written", "the file is empty", "half-written"),
+    ("c1-pickle", lambda data: b"<html>", "malformed", "neither a pickle nor a ZIP archive", "broken"),
+    ("c2-zip", lambda data: b"P", "malformed", "neither a pickle nor a ZIP archive", "broken"),
+]
+
+
+@pytest.mark.parametrize("name, change, code, detail, state", CACHE_DAMAGE)
+def test_a_damaged_cache(provmat, tmp_path, name, change, code, detail, state):
+    root, truth = stores.generation(name, tmp_path)
+    file = root / truth[0]["path"]
+    data = file.read_bytes()
+    file.chmod(0o644)
+    file.write_bytes(change(data))
+    assert [(row["code"], row["path"], row["detail"]) for row in findings(provmat, root)] == [(code, truth[0]["path"], detail)]
+    row = next(row for row in provmat.json_rows("store", "list", root) if row["result"] == truth[0]["path"])
+    assert row["state"] == state and detail in row["reason"]
+
+
+def test_a_pickle_is_never_run(provmat, tmp_path):
+    root, truth = stores.generation("c1-pickle", tmp_path)
+    trap = tmp_path / "trap"
+    code = b"\x80\x04cposix\nsystem\n(S'touch " + bytes(trap) + b"'\ntR."
+    (root / truth[0]["path"]).chmod(0o644)
+    (root / truth[0]["path"]).write_bytes(code)
+    log = ("--log", f"local:{tmp_path / 'log'}", "--index", tmp_path / "index")
+    for words in (("list", root), ("scan", root), ("show", root, truth[0]["path"]), ("adopt", root), ("stats", root)):
+        provmat(*log, "store", *words)
+    assert not trap.exists()
+
+
 def test_show(provmat, store):
     both = provmat.json_rows("store", "show", store, SIM, "--as", "json")[0]
     assert both["metadata"] == json.loads((store / SIM / "metadata.json").read_text())
