@@ -1,6 +1,6 @@
 # What runs rather than builds: tests, lanes, lint, demos, servers.
 
-.PHONY: test test-python test-long test-faults asan tsan coverage lint fmt bench bench-emit demo demo-kafka deps kafka-up kafka-down registry-up registry-down help clean
+.PHONY: test test-python test-long test-faults asan tsan coverage lint fmt bench bench-emit bench-store demo demo-kafka deps kafka-up kafka-down registry-up registry-down help clean
 TEST_ARGS = $(if $(PYTEST),-- $(PYTEST))
 
 # The recipes print the program's last line last: nothing may follow it.
@@ -88,6 +88,9 @@ bench-python: python
 bench-emit: all $(BENCH_BINS)
 	$(Q)bench/emit $(BENCH)
 
+bench-store: all $(BENCH_BINS)
+	$(Q)bench/store $(BENCH)
+
 demo: all
 	$(Q)PROVMAT=build/provmat examples/demo
 
@@ -122,6 +125,7 @@ make lint             the rules of the house: arrows between folders, headers, s
 make fmt              clang-format over everything
 make bench-python     what a call costs a job in Python
 make bench-emit       what the library costs a job, and how fast events get through it into both logs
+make bench-store      reading, adopting and checking a store of 100,000 results, beside plain Python and find; BENCH="--runs 9"
 make bench            the benchmark; SIZE=10M for the size of the goals, BENCH="--only local" for parts
 make unit ONLY=DIR    the unit test program of tests/unit/DIR alone
 make library          libprovmat, shared and static; producer/provmat.h says what it does
