@@ -30,14 +30,18 @@ def small(into):
     return unpack(DATA / "small/store.tar.gz", into)
 
 
+def week(into):
+    return unpack(DATA / "week/store.tar.xz", into)
+
+
 def generation(name, into):
     truth = json.loads(gzip.decompress((DATA / f"generations/{name}.truth.json.gz").read_bytes()))
     return unpack(DATA / f"generations/{name}.tar.gz", into), truth["results"]
 
 
-def expected():
-    return json.loads(gzip.decompress((DATA / "small/expected.json.gz").read_bytes()))
+def expected(name="small"):
+    return json.loads(gzip.decompress((DATA / name / "expected.json.gz").read_bytes()))
 
 
-def events():
-    return gzip.decompress((DATA / "small/events.ndjson.gz").read_bytes()).decode().splitlines()
+def events(name="small"):
+    return gzip.decompress((DATA / name / "events.ndjson.gz").read_bytes()).decode().splitlines()

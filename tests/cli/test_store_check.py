@@ -1,12 +1,17 @@
 """`provmat store check`: a store against the index, with planted differences, and the plan that settles them."""
 
 import json
+import os
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 
 import stores
-from test_store import AGG, SIM, edit, foreign_file, moved_directory, no_result
+from conftest import PROGRAM, Provmat
+from test_store import (AGG, SIM, changed_artifact, edit, empty_directory, foreign_file, moved_directory, newline_in_a_name, no_result,
+                        symlink_out)
 from test_store_adopt import World
 
 
@@ -53,6 +58,31 @@ def test_the_real_store(world, provmat, local, index):
     plan = settle(unadopted)
     assert {event["event_id"] for event in plan} < {event["event_id"] for event in world.events()}, "as adopt makes them"
     assert new(unadopted) == []
+
+
+def test_the_store_of_a_whole_week(provmat, tmp_path, local, index):
+    """Lists, scans, checks, adopts and checks again with the numbers that the real code's own notes give."""
+    want = stores.expected("week")
+    world = World(provmat, stores.week(tmp_path), local(), index())
+    provmat.emit(world.log, stores.events("week"))
+    world.materialize()
+    for row in provmat.json_rows("store", "stats", world.root):
+        numbers = want["store"][row["area"]].pop(row["kind"])
+        assert {key: row[key] for key in numbers} == numbers and row["whole"] == row["results"]
+    assert want["store"] == {"token/v1": {}}
+    there = sorted(path for path, row in want["results"].items() if row["in_store"])
+    assert [row["result"] for row in provmat.json_rows("store", "list", world.root)] == there
+    assert provmat("store", "scan", world.root).stdout == b""
+    rows = check(world)
+    conflicts = sorted((c["id"], c["what"]) for c in want["conflicts"])
+    assert sorted((row["path"], row["what"]) for row in rows if row["code"] == "two_identities") == conflicts
+    unknown = sorted(want["unattributed"]["store_only"])
+    assert sorted(row["path"] for row in rows if row["code"] == "unknown") == unknown
+    assert len(rows) == len(conflicts) + len(unknown)
+    assert f"{len(unknown)} results adopted, {len(there) - len(unknown):,} known already" in world.adopt().err
+    assert "0 results adopted" in world.adopt().err
+    world.materialize()
+    assert new(world) == []
 
 
 @pytest.mark.parametrize("name", stores.GENERATIONS)
@@ -144,6 +174,64 @@ def test_what_a_scan_finds_is_told_too(world):
     foreign_file(world.root)
     assert [row["code"] for row in new(world)] == ["foreign"]
     assert settle(world) == []
+
+
+# ---- planted damage, seen by a check: (what is done, the findings it makes) ----
+
+def many_entries(root):
+    for number in range(10_000):
+        (root / f"token/v1/sims/file{number}").touch()
+
+
+MOVED = SIM.replace("seed_1719579189", "seed_5")
+DAMAGE = [
+    (no_result, {("half_written", SIM)}),
+    (empty_directory, {("half_written", SIM)}),
+    (changed_artifact, {("artifact_checksum", SIM)}),
+    (moved_directory, {("path_mismatch", MOVED), ("unknown", MOVED), ("gone", SIM)}),
+    (foreign_file, {("foreign", "token/v1/sims/README")}),
+    (symlink_out, {("symlink", "token/v1/sims/link")}),
+    (newline_in_a_name, {("bad_name", "token/v1/sims/a\\x0ab")}),
+    (many_entries, {("foreign", f"token/v1/sims/file{number}") for number in range(10_000)}),
+]
+
+
+@pytest.fixture
+def adopted(provmat, tmp_path, local, index):
+    world = World(provmat, stores.few(tmp_path), local(), index())
+    world.adopt()
+    world.materialize()
+    return world
+
+
+@pytest.mark.parametrize("damage, findings", DAMAGE, ids=[item[0].__name__ for item in DAMAGE])
+def test_damage(adopted, damage, findings):
+    assert check(adopted, status=0) == []
+    damage(adopted.root)
+    rows = check(adopted)
+    assert {(row["code"], row["path"]) for row in rows} == findings and len(rows) == len(findings)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody without rights")
+def test_permission_denied(adopted):
+    base = Path(tempfile.mkdtemp(prefix="provmat-denied-"))
+    try:
+        base.chmod(0o755)
+        shutil.copytree(adopted.root, base / "store")
+        shutil.copytree(adopted.index, base / "index")
+        shutil.copy(PROGRAM, base / "provmat")
+        for path in (base / "index", *(base / "index").iterdir()):
+            os.chown(path, 65534, 65534)
+        (base / "store" / AGG).chmod(0)
+        (base / "store" / SIM / "result.json").chmod(0)
+        done = Provmat(base).start("--index", base / "index", "store", "check", base / "store", env={"HOME": "/"},
+                                   preexec_fn=lambda: os.setuid(65534), executable=base / "provmat")
+        out, _ = done.communicate(timeout=60)
+    finally:
+        shutil.rmtree(base)
+    rows = [json.loads(line) for line in out.decode().splitlines()]
+    assert done.returncode == 1
+    assert {(row["code"], row["path"]) for row in rows} == {("unreadable", AGG), ("unreadable", SIM)}, "what cannot be seen is not gone"
 
 
 def test_no_index(world):
