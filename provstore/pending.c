@@ -31,8 +31,9 @@ static void hash_hex(const struct pm_slice *parts, size_t n, char *out, size_t d
     pm_hex_encode(digest, digits / 2, out);
 }
 
-/* Process ids mean something within one boot and one space of ids only. */
-static void hash_machine(char out[MACHINE_DIGITS])
+/* Process ids mean something within one boot and one space of ids only; where these are not known (no /proc) all
+ * writers are of another machine. */
+static bool hash_machine(char out[MACHINE_DIGITS])
 {
     char host[256] = "", boot[64] = "", space[64] = "";
     (void)gethostname(host, sizeof host - 1);
@@ -44,6 +45,7 @@ static void hash_machine(char out[MACHINE_DIGITS])
                                      pm_slice(boot, boot_len > 0 ? (size_t)boot_len : 0), PM_SLICE("\n"),
                                      pm_slice(space, space_len > 0 ? (size_t)space_len : 0)};
     hash_hex(parts, sizeof parts / sizeof *parts, out, MACHINE_DIGITS);
+    return boot_len > 0 && space_len > 0;
 }
 
 static uint64_t random_number(void)
@@ -60,7 +62,7 @@ void pm_pending_name(struct pm_slice place, char out[PM_PENDING_NAME_SIZE])
 {
     char key[KEY_DIGITS], machine[MACHINE_DIGITS];
     hash_hex(&place, 1, key, KEY_DIGITS);
-    hash_machine(machine);
+    (void)hash_machine(machine);
     snprintf(out, PM_PENDING_NAME_SIZE, PREFIX "%.*s-%.*s-%lld-%016llx", KEY_DIGITS, key, MACHINE_DIGITS, machine,
              (long long)getpid(), (unsigned long long)random_number());
 }
@@ -91,8 +93,7 @@ enum writer { WRITER_LIVES, WRITER_GONE, WRITER_ELSEWHERE };
 static enum writer writer_of(const struct pending *pending)
 {
     char machine[MACHINE_DIGITS];
-    hash_machine(machine);
-    if (memcmp(machine, pending->machine, sizeof machine) != 0) return WRITER_ELSEWHERE;
+    if (!hash_machine(machine) || memcmp(machine, pending->machine, sizeof machine) != 0) return WRITER_ELSEWHERE;
     return kill((pid_t)pending->pid, 0) != 0 && errno == ESRCH ? WRITER_GONE : WRITER_LIVES;
 }
 

@@ -249,10 +249,29 @@ int pm_stage_publish(struct pm_stage *stage, bool *ret_done, struct pm_error *er
     return sync_directory(stage->parent) == 0 ? PM_OK : cannot("sync what holds", stage->place, err);
 }
 
+/* In three renames, between which there is nothing at the place. What a kill leaves then is pending, and the next put
+ * removes it. */
+static int exchange_slowly(const struct pm_stage *stage)
+{
+    char aside[PM_PENDING_NAME_SIZE];
+    pm_pending_name(pm_slice_cstr(stage->place), aside);
+    if (renameat(stage->parent, stage->place, stage->parent, aside) != 0) return -1;
+    if (renameat(stage->parent, stage->name, stage->parent, stage->place) == 0)
+        return renameat(stage->parent, aside, stage->parent, stage->name);
+    int number = errno;
+    if (renameat(stage->parent, aside, stage->parent, stage->place) != 0) (void)pm_pending_remove(stage->parent, aside);
+    errno = number;
+    return -1;
+}
+
 int pm_stage_exchange(struct pm_stage *stage, struct pm_error *err)
 {
     if (sync_directory(stage->dir) != 0) return cannot("sync", stage->name, err);
-    if (renameat2(stage->parent, stage->name, stage->parent, stage->place, RENAME_EXCHANGE) != 0)
-        return cannot("change places with", stage->place, err);
+    int rc = -1;
+    errno = ENOSYS;
+    if (PM_FAULT(put_exchange, NULL) == PM_OK)
+        rc = renameat2(stage->parent, stage->name, stage->parent, stage->place, RENAME_EXCHANGE);
+    if (rc != 0 && (errno == EINVAL || errno == ENOSYS || errno == ENOTSUP)) rc = exchange_slowly(stage);
+    if (rc != 0) return cannot("change places with", stage->place, err);
     return sync_directory(stage->parent) == 0 ? PM_OK : cannot("sync what holds", stage->place, err);
 }

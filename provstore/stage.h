@@ -38,7 +38,8 @@ int pm_stage_text(struct pm_stage *stage, const char *name, struct pm_slice byte
 /* Into place, synced. *ret_done false: something is there already; the stage stays as it was. PM_EIO else. */
 int pm_stage_publish(struct pm_stage *stage, bool *ret_done, struct pm_error *err) PM_MUST_CHECK;
 /* Changes places with what is there, a directory: this one is in place then, and what was there under stage->name.
- * Doing it again undoes it. PM_EIO, also where the file system cannot do it. */
+ * Doing it again undoes it. Where the file system cannot exchange two names there is nothing at the place for a
+ * moment. PM_EIO. */
 int pm_stage_exchange(struct pm_stage *stage, struct pm_error *err) PM_MUST_CHECK;
 
 void pm_stage_discard(struct pm_stage *stage); /* removes the pending directory, and closes */

@@ -54,6 +54,19 @@ def test_example_with_the_shared_library(installed, provmat, local, index, tmp_p
     assert_story(provmat, log, index())
 
 
+def test_example_of_a_store(installed, provmat, local, index, tmp_path):
+    environment, _ = installed
+    program = compile_c(environment, ROOT / "examples/c/cached.c", tmp_path / "cached", flags(environment, "--libs"))
+    (tmp_path / "store").mkdir()
+    log, said = local(), []
+    for job in ("job-1", "job-2"):
+        done = subprocess.run([program, tmp_path / "store"], capture_output=True, text=True, check=True,
+                              env={**environment, "PROVMAT_LOG": log, "PROVMAT_JOB_ID": job})
+        said.append(done.stdout.split())
+    assert [word for word, _ in said] == ["computed", "reused"] and said[0][1] == said[1][1]
+    assert [event["type"] for event in provmat.json_rows("replay", "--log", log)] == ["ResultComputed", "ResultReused"]
+
+
 def test_example_with_the_static_library(installed, provmat, local, index, tmp_path):
     environment, tree = installed
     libraries = [tree / "lib/libprovmat.a", *(flag for flag in flags(environment, "--static", "--libs") if flag != "-lprovmat")]

@@ -595,6 +595,17 @@ def test_what_lives_is_not_removed(scene):
     scene.assert_clean()
 
 
+def test_another_identity_is_faster(scene):
+    process, writer = blocked_put(scene)
+    scene.put("--set", "entrypoint=models.seir/lockdown")
+    before = scene.events()
+    os.close(writer)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and b"conflict: collision" in err and b"models.seir/lockdown" in err
+    assert scene.pending() == [] and scene.events() == before
+    scene.assert_clean()
+
+
 def test_what_another_machine_left(scene):
     process, writer = blocked_put(scene)
     process.send_signal(signal.SIGKILL)
@@ -629,6 +640,7 @@ def test_killed_at_any_time(scene):
     scene.assert_clean()
 
 
+@pytest.mark.skipif(PROGRAM.parent.name.startswith(("asan", "tsan")), reason="sanitizers take address space themselves")
 def test_large_files_need_little_memory(scene):
     size = 300 << 20
     with open(scene.file, "wb") as file:

@@ -12,7 +12,7 @@ IDENTITY = ("--job", "job-1", "--params", "{}", "--set", "seed=1", "--set", "ent
 
 
 @pytest.mark.parametrize("action", ["kill", "error"])
-@pytest.mark.parametrize("point", [point for point in POINTS if point.startswith("put_")])
+@pytest.mark.parametrize("point", [point for point in POINTS if point.startswith("put_") and point != "put_exchange"])
 def test_put(tmp_path, point, action):
     provmat = Provmat(tmp_path)
     root, log = tmp_path / "store", f"local:{tmp_path}/log"
@@ -30,3 +30,16 @@ def test_put(tmp_path, point, action):
     assert row["action"] == ("already" if point == "put_after_rename" else "stored") and row["event"] == "sent"
     assert provmat("store", "scan", root).stdout == b""
     assert [event["result"] for event in provmat.json_rows("replay", "--log", log)] == [row["result"]]
+
+
+def test_repair_where_names_cannot_be_exchanged(tmp_path):
+    provmat = Provmat(tmp_path)
+    root = tmp_path / "store"
+    root.mkdir()
+    (tmp_path / "table").write_bytes(b"x" * 1000)
+    command = ["store", "put", root, "--no-event", *IDENTITY, "--output", f"table={tmp_path}/table"]
+    row, = provmat.json_rows(*command)
+    (root / row["result"] / "artifact_table.arrow").write_bytes(b"y" * 1000)
+    repaired, = provmat.json_rows(*command, "--repair", env={"PROVMAT_FAULT": "put_exchange:1:error"})
+    assert repaired == {**row, "action": "repaired"}
+    assert provmat("store", "scan", root).stdout == b""
