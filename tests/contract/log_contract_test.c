@@ -272,6 +272,60 @@ CONTRACT(the_largest_record_fits_and_one_byte_more_does_not)
     free(value);
 }
 
+/* With an origin of `len` bytes, whose first is 'a' + i. */
+static void append_from(struct pm_log *log, int i, struct pm_slice value, size_t len)
+{
+    struct pm_error err = {0};
+    char key[16], origin[PM_LOG_ORIGIN_BYTES_MAX];
+    snprintf(key, sizeof key, "k%d", i);
+    memset(origin, 'a' + i, sizeof origin);
+    cr_assert_eq(pm_log_append_from(log, pm_slice_cstr(key), value, 5, pm_slice(origin, len), &err), PM_OK, "%s",
+                 err.text);
+}
+
+CONTRACT(what_stands_beside_a_record_is_read_with_it)
+{
+    static const size_t lengths[] = {0, 1, 40, PM_LOG_ORIGIN_BYTES_MAX};
+    struct pm_log_record seen[4] = {{0}};
+    world_create(world, 1);
+    struct pm_log *log = world_open(world, PM_LOG_APPEND);
+    for (int i = 0; i < 4; i++) append_from(log, i, i == 2 ? pm_slice(NULL, 0) : PM_SLICE("value"), lengths[i]);
+    must_flush(log);
+    pm_log_close(log);
+    log = world_open(world, PM_LOG_READ);
+    must_seek_all(log, 0);
+    for (size_t n = 0; n < 4;) {
+        struct pm_log_batch batch = poll_some(log, 10, SIZE_MAX);
+        for (size_t i = 0; i < batch.n_records; i++, n++) {
+            seen[n] = batch.records[i];
+            cr_assert_eq(seen[n].origin.len, lengths[n]);
+            for (size_t k = 0; k < lengths[n]; k++) cr_assert_eq(seen[n].origin.ptr[k], (char)('a' + n));
+            cr_assert_eq(seen[n].key.ptr[1], (char)('0' + n));
+            cr_assert_eq(seen[n].value.ptr == NULL, n == 2);
+            cr_assert(n == 2 || pm_slice_is(seen[n].value, "value"));
+        }
+        pm_log_batch_release(&batch);
+    }
+    pm_log_close(log);
+}
+
+CONTRACT(groups_are_awaited_one_behind)
+{
+    world_create(world, PARTITIONS);
+    struct pm_log *log = world_open(world, PM_LOG_APPEND);
+    struct pm_error err = {0};
+    cr_assert_eq(pm_log_streams(log), world->kind == WORLD_KAFKA);
+    for (int group = 1; pm_log_streams(log) && group <= 20; group++) {
+        pm_log_mark(log);
+        for (int i = 0; i < 50; i++) append_from(log, i % 26, PM_SLICE("value"), 20);
+        cr_assert_eq(pm_log_await(log, &err), PM_OK, "%s", err.text);
+        cr_assert_geq(pm_log_acknowledged(log), (uint64_t)(group - 1) * 50);
+    }
+    if (pm_log_streams(log)) must_flush(log);
+    cr_assert_eq(pm_log_acknowledged(log), pm_log_streams(log) ? 1000 : 0);
+    pm_log_close(log);
+}
+
 CONTRACT(a_log_goes_on_where_it_ended)
 {
     world_create(world, 1);

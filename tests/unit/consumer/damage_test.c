@@ -40,7 +40,7 @@ struct file {
     struct place { /* a page of interest */
         uint64_t page;
         unsigned stratum;
-    } *places;
+    } * places;
     size_t n_places, n_strata;
     char strata[64][32]; /* "KIND TABLE" */
     char *sound;         /* its bytes */
@@ -56,7 +56,12 @@ static struct pm_error err;
 
 static void append(struct pm_log *log, const char *key, const char *value, size_t len)
 {
-    OK(pm_log_append(log, pm_slice_cstr(key), pm_slice(value, len), 1, &err));
+    static uint64_t sequence; /* with gaps, over many pieces of the index's arrivals */
+    char text[PM_ORIGIN_BYTES_MAX];
+    struct pm_origin origin = {.producer = sequence % 50, .sequence = 1 + sequence * 37, .name = PM_SLICE("worker")};
+    struct pm_slice from = pm_slice(text, pm_origin_encode(&origin, text));
+    sequence++;
+    OK(pm_log_append_from(log, pm_slice_cstr(key), pm_slice(value, len), 1, from, &err));
 }
 
 static void append_world(struct pm_log *log, uint64_t seed)

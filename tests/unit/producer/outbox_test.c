@@ -149,6 +149,41 @@ Test(outbox, lengths_everywhere_end_soon)
     free(bytes);
 }
 
+/* What a producer says when it ends stands behind its last record and belongs to it. */
+static size_t put_record(char *out, struct pm_record record)
+{
+    const struct pm_slice parts[] = {record.origin, record.key, record.value};
+    size_t len = PM_SEGMENT_FRAME_BYTES;
+    pm_segment_frame(&record, out);
+    for (size_t k = 0; k < 3; len += parts[k++].len)
+        if (parts[k].len > 0) memcpy(out + len, parts[k].ptr, parts[k].len);
+    return len;
+}
+
+Test(outbox, an_end_belongs_to_the_record_before_it)
+{
+    char bytes[1024] = "";
+    struct pm_segment_reader reader;
+    struct pm_record got,
+        last = {.key = PM_SLICE("k"), .value = PM_SLICE("v"), .origin = PM_SLICE("00000000000000aa-7")};
+    size_t first = put_record(bytes + PM_SEGMENT_HEAD_BYTES, last), len = PM_SEGMENT_HEAD_BYTES + first;
+    len += put_record(bytes + len, (struct pm_record){.origin = PM_SLICE("00000000000000bb-7/7")}); /* not its own */
+    len += put_record(bytes + len, (struct pm_record){.origin = PM_SLICE("00000000000000aa-7/9 w")});
+    pm_segment_reader_init(&reader, pm_slice(bytes, len));
+    cr_assert(pm_segment_next(&reader, &got));
+    cr_assert(pm_slice_is(got.origin, "00000000000000aa-7/9 w"));
+    cr_assert(pm_slice_is(got.value, "v"));
+    cr_assert(!pm_segment_next(&reader, &got));
+    cr_assert_eq(reader.records, 1);
+    cr_assert_eq(reader.damaged + reader.cut, 0);
+    cr_assert_eq(PM_SEGMENT_HEAD_BYTES + first + reader.ends, len);
+    bytes[PM_SEGMENT_HEAD_BYTES + first - 1] ^= 1; /* the record is damaged: its end is nobody's */
+    pm_segment_reader_init(&reader, pm_slice(bytes, len));
+    cr_assert(!pm_segment_next(&reader, &got));
+    cr_assert_eq(reader.records, 0);
+    cr_assert_eq(reader.damaged, 1);
+}
+
 /* ---- directories ---- */
 
 static char dir[] = "/tmp/outbox-test-XXXXXX", box[64];

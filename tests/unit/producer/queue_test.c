@@ -64,6 +64,42 @@ Test(queue, random_sizes_over_many_turns)
     pm_queue_close(&queue);
 }
 
+/* Of the newest record, and only while it is that; a longer origin may find no room. */
+Test(queue, an_origin_is_amended_in_its_place)
+{
+    struct pm_queue queue = opened();
+    char *room = malloc(1 << 20);
+    struct pm_record records[8], record;
+    uint64_t end, at, amended = 0;
+    for (uint64_t i = 1; i <= 3000; i++) {
+        record = numbered(i, room, i % 200, 20000 + i % 3000);
+        at = queue.head;
+        cr_assert(pm_queue_put(&queue, &record));
+        if (pm_queue_amend(&queue, at, PM_SLICE("an origin that is quite long, or longer"))) {
+            amended++;
+            cr_assert_eq(pm_queue_take(&queue, records, 8, 1 << 22, &end), queue.records);
+            const struct pm_record *last = &records[queue.records - 1];
+            cr_assert(pm_slice_is(last->origin, "an origin that is quite long, or longer"));
+            cr_assert(pm_slice_eq(last->key, record.key) && pm_slice_eq(last->value, record.value));
+            cr_assert(pm_queue_amend(&queue, at, record.origin), "back");
+        }
+        size_t n = pm_queue_take(&queue, records, 8, 1 << 22, &end);
+        for (size_t k = 0; k < n; k++) check(&records[k], i - n + 1 + k);
+        if (n == 8 || i % 3 == 0) pm_queue_drop(&queue, end, n);
+        if (i % 3 == 0) cr_assert(!pm_queue_amend(&queue, at, PM_SLICE("gone")));
+    }
+    cr_assert_gt(amended, 2000);
+    record = numbered(1, room, 5, 5);
+    at = queue.head;
+    cr_assert(pm_queue_put(&queue, &record));
+    record = numbered(2, room, 5, 5);
+    cr_assert(pm_queue_put(&queue, &record));
+    cr_assert(!pm_queue_amend(&queue, at, PM_SLICE("it is not the newest")));
+    while (pm_queue_put(&queue, &record)) at = 0;
+    free(room);
+    pm_queue_close(&queue);
+}
+
 Test(queue, full_refuses_and_empty_gives_nothing)
 {
     struct pm_queue queue = opened();
