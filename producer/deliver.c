@@ -358,7 +358,8 @@ int pm_deliver_start(struct provmat_producer *p, struct pm_error *err)
     p->ship.options = (struct pm_log_options){.mode = PM_LOG_APPEND,
                                               .properties = p->settings.properties,
                                               .n_properties = p->settings.n_properties,
-                                              .timeout_ms = p->settings.log_timeout_ms};
+                                              .timeout_ms = p->settings.log_timeout_ms,
+                                              .values_stay = !p->settings.registry_url};
     p->ship.codec_options = (struct pm_codec_options){.registry_url = p->settings.registry_url,
                                                       .registry_topic = p->settings.registry_topic,
                                                       .registry_ca_file = p->settings.ca_file};

@@ -40,7 +40,8 @@ extern "C" {
 enum provmat_code {
     PROVMAT_OK = 0,
     PROVMAT_EINVALID = 1, /* the event breaks a rule; nothing was queued, `rejected` counts it */
-    PROVMAT_EDROPPED = 2, /* queue (and outbox) are full; `dropped` counts it */
+    PROVMAT_EDROPPED = 2, /* queue (and outbox) are full; `dropped` counts it, and `provmat stats --producers` misses
+                             it, also when it is said again */
     PROVMAT_ECONFIG = 3,  /* an option is wrong: the text names it, its value and what to do */
     PROVMAT_ETIMEOUT = 4, /* not all is delivered; the text says how much is left and why */
     PROVMAT_ENOMEM = 5,

@@ -33,6 +33,9 @@ struct pm_log_options {
      * last acknowledgement, but for timeouts of 10,000 to 30,000 (and 0): 30,000, which outlasts the restart of a
      * killed broker. */
     int timeout_ms;
+    /* Values that are appended stay where they are, and as they are, until they are acknowledged or the log is closed:
+     * they need not be copied. */
+    bool values_stay;
     /* Diagnostics of the client library (connection lost, retried ...), from the handle's own calls; NULL: dropped. */
     void (*diag)(void *arg, int level, const char *text);
     void *diag_arg;

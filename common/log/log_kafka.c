@@ -49,8 +49,8 @@ struct kafka_partition {
 struct kafka_log {
     struct pm_log base;
     char *brokers, *topic;
-    int timeout_ms;
-    int silence_ms; /* so long append and flush go on without an acknowledgement */
+    int timeout_ms, copies; /* RD_KAFKA_MSG_F_COPY, or 0 where values stay */
+    int silence_ms;         /* so long append and flush go on without an acknowledgement */
     void (*diag)(void *arg, int level, const char *text);
     void *diag_arg;
     struct pm_kafka_reason reason;
@@ -340,6 +340,7 @@ static int handle_new(const char *rest, const struct pm_log_options *options, st
     log->brokers = brokers;
     log->topic = topic;
     log->timeout_ms = options->timeout_ms;
+    log->copies = options->values_stay ? 0 : RD_KAFKA_MSG_F_COPY;
     bool as_asked = options->timeout_ms < PM_LOG_TIMEOUT_MS_DEFAULT || options->timeout_ms > SILENCE_MS_LEAST;
     log->silence_ms = as_asked ? options->timeout_ms : SILENCE_MS_LEAST;
     log->reason.scram_is_broken = pm_kafka_scram_is_broken(options->properties, options->n_properties,
@@ -457,7 +458,7 @@ static int produce(struct kafka_log *log, struct pm_slice key, struct pm_slice v
     int header = origin.len > 0 ? RD_KAFKA_VTYPE_HEADER : RD_KAFKA_VTYPE_END; /* the list of arguments ends there */
     return rd_kafka_producev(
         log->client, RD_KAFKA_V_RKT(log->client_topic), RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY((void *)(uintptr_t)key.ptr, key.len),
+        RD_KAFKA_V_MSGFLAGS(log->copies), RD_KAFKA_V_KEY((void *)(uintptr_t)key.ptr, key.len),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)value.ptr, value.len),
         RD_KAFKA_V_TIMESTAMP(timestamp_ms < 0 ? 0 : timestamp_ms), RD_KAFKA_V_OPAQUE((void *)(uintptr_t)log->group),
         header, PM_LOG_ORIGIN_HEADER, (const void *)origin.ptr, (ssize_t)origin.len, RD_KAFKA_V_END);
@@ -671,8 +672,7 @@ static void check_topic(struct kafka_log *log, struct kafka_batch *batch)
     pm_error_set(&pm_log_batch_fault(&batch->owner, -1)->error, PM_ELOG, "the log is gone: %s", err.text);
 }
 
-/* Of several headers of the name the last. The library reads a message's headers only when it is asked, and says at
- * once when there are none. */
+/* The last header of the name. The library reads headers only when it is asked for them. */
 static struct pm_slice origin_of(const rd_kafka_message_t *message)
 {
     rd_kafka_headers_t *headers;
