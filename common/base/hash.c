@@ -32,7 +32,8 @@ struct pm_blake2b_stream {
 struct pm_blake2b_stream *pm_blake2b_new(size_t size)
 {
     void *memory; /* the library's state wants to stand on a cache line */
-    PM_CHECK(posix_memalign(&memory, 64, (sizeof(struct pm_blake2b_stream) + 63) / 64 * 64) == 0);
+    if (posix_memalign(&memory, 64, (sizeof(struct pm_blake2b_stream) + 63) / 64 * 64) != 0)
+        pm_memory_out("the sum of a file");
     struct pm_blake2b_stream *stream = memory;
     stream->size = size;
     PM_CHECK(blake2b_init(&stream->state, size) == 0);
