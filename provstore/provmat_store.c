@@ -89,6 +89,7 @@ static int open_root(struct provmat_store *store, const char *root, struct pm_er
     store->root = realpath(root, NULL);
     store->root_fd = store->root ? open(store->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (store->root_fd >= 0) return PM_OK;
+    if (errno == ENOMEM) return pm_error_set(err, PM_ENOMEM, "could not open the store: out of memory");
     return pm_error_set(err, PM_EUSAGE, "could not open the store \"%s\": %s%s", root, pm_error_system(errno),
                         errno == ENOENT ? "; make the directory first, if it is to be a new one" : "");
 }
@@ -236,6 +237,7 @@ struct putting {
     provmat_store *store;
     const struct provmat_put *given;
     struct room *room;
+    struct pm_stage stage;
     struct pm_given_computed event;
     struct pm_event facts;
     struct pm_put_done done;
@@ -292,7 +294,7 @@ static int put_result(void *arg, struct pm_error *err)
 {
     struct putting *call = arg;
     struct provmat_put given;
-    struct pm_put put = {.place = place_of(call->store), .schema = call->store->schema};
+    struct pm_put put = {.place = place_of(call->store), .schema = call->store->schema, .stage = &call->stage};
     PM_TRY(TAKE(given, call->given, "provmat_put", err));
     if (given.flags & ~(unsigned)PROVMAT_PUT_REPAIR)
         return pm_error_set(err, PM_EINVALID, "flags 0x%x: only PROVMAT_PUT_REPAIR (1) is known", given.flags);
@@ -318,9 +320,11 @@ int provmat_store_put(provmat_store *store, const struct provmat_put *put, struc
 {
     struct pm_error why = {0};
     struct provmat_error event_why = {0};
-    struct putting call = {.store = store, .given = put, .room = calloc(1, sizeof(struct room))};
+    struct putting call = {
+        .store = store, .given = put, .room = calloc(1, sizeof(struct room)), .stage = PM_STAGE_CLOSED};
     if (!call.room) return give(err, PROVMAT_ENOMEM, "out of memory");
     int rc = store ? guarded(put_result, &call, &why) : PM_OK;
+    pm_stage_discard(&call.stage); /* still open when memory was out */
     if (!store || rc != PM_OK) {
         provmat_stored_free(&call.room->stored);
         return store ? give(err, code_of(rc), why.text) : no_store(err);

@@ -12,7 +12,6 @@
 #include "common/base/number.h"
 #include "common/event/ids.h"
 #include "provstore/key.h"
-#include "provstore/stage.h"
 
 #define ATTEMPTS 16 /* what lies there changes while we look */
 
@@ -320,7 +319,6 @@ static int stage_and_publish(const struct pm_put *put, struct pm_event *ev, stru
 int pm_put(const struct pm_put *put, struct pm_event *ev, struct pm_arena *arena, struct pm_put_done *ret,
            struct pm_error *err)
 {
-    struct pm_stage stage = PM_STAGE_CLOSED;
     struct pm_put_done done = {.stored_at = ev->occurred_at};
     struct pm_looked looked;
     PM_TRY(pm_key_complete(put->schema, ev, arena, err));
@@ -332,11 +330,11 @@ int pm_put(const struct pm_put *put, struct pm_event *ev, struct pm_arena *arena
         bool finished;
         PM_TRY(compare_identity(ev, &looked.facts, err));
         PM_TRY(take_sources(put, NULL, arena, &done, err));
-        PM_TRY(publish(put, ev, &looked, &stage, arena, &done, &finished, err));
+        PM_TRY(publish(put, ev, &looked, put->stage, arena, &done, &finished, err));
     } else {
-        PM_TRY(pm_stage_open(put->place.root_fd, ev->result, &stage, err));
-        int rc = stage_and_publish(put, ev, &looked, &stage, arena, &done, err);
-        pm_stage_discard(&stage);
+        PM_TRY(pm_stage_open(put->place.root_fd, ev->result, put->stage, err));
+        int rc = stage_and_publish(put, ev, &looked, put->stage, arena, &done, err);
+        pm_stage_discard(put->stage);
         PM_TRY(rc);
     }
     set_outputs(&done, ev, arena);

@@ -11,6 +11,7 @@
 
 #include "provstore/look.h"
 #include "provstore/result_write.h"
+#include "provstore/stage.h"
 
 #define PM_OUTPUT_NAME_BYTES_MAX 200 /* artifact_NAME.arrow is a file's name */
 
@@ -28,6 +29,9 @@ struct pm_put {
     const struct pm_put_source *sources;
     size_t n_sources;
     bool repair; /* replace what is damaged or an error */
+    /* Closed; where the pending directory is kept while it is open. A caller that is left by a jump (check.h) discards
+     * it. */
+    struct pm_stage *stage;
 };
 
 enum pm_put_outcome {
