@@ -54,9 +54,8 @@ struct kafka_log {
     void (*diag)(void *arg, int level, const char *text);
     void *diag_arg;
     struct pm_kafka_reason reason;
-    bool refused;             /* waiting will not mend it: a login, a certificate */
     bool topic_suspect;       /* the library said that the topic may be gone */
-    bool lost;                /* a partition was taken away while it was read */
+    bool lost;                /* a partition was taken away, or forbidden, while it was read */
     rd_kafka_t *ask, *client; /* client: reader or producer, NULL for ADMIN */
     rd_kafka_topic_t *ask_topic, *client_topic;
 
@@ -102,14 +101,19 @@ static bool is_no_topic(rd_kafka_resp_err_t e)
            e == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
 }
 
+static bool is_loss(rd_kafka_resp_err_t e)
+{
+    return e == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || e == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+}
+
 /* The library's code becomes ours here, and nowhere else. */
 static int translate(const struct kafka_log *log, rd_kafka_resp_err_t e, const char *what, struct pm_error *err)
 {
-    if (log->refused) return pm_kafka_refused(&log->reason, log->brokers, err);
+    if (log->reason.refused) return pm_kafka_refused(&log->reason, log->brokers, err);
     if (is_no_topic(e)) return pm_kafka_no_topic(log->brokers, log->topic, err);
     if (is_away(e)) return pm_kafka_away(&log->reason, log->brokers, log->topic, what, rd_kafka_err2str(e), err);
-    return pm_error_set(err, PM_ELOG, "cannot %s of topic \"%s\" on %s: %s", what, log->topic, log->brokers,
-                        rd_kafka_err2str(e));
+    return pm_error_set(err, PM_ELOG, "cannot %s of topic \"%s\" on %s: %s%s", what, log->topic, log->brokers,
+                        rd_kafka_err2str(e), pm_kafka_remedy(rd_kafka_err2name(e)));
 }
 
 static void diag(const struct kafka_log *log, int level, const char *text)
@@ -124,14 +128,15 @@ static void error_cb(rd_kafka_t *rk, int code, const char *text, void *opaque)
     if (e == RD_KAFKA_RESP_ERR__FATAL) {
         char fatal[400];
         e = rd_kafka_fatal_error(rk, fatal, sizeof fatal);
-        snprintf(log->fatal, sizeof log->fatal, "%s: %s", rd_kafka_err2str(e), fatal);
+        snprintf(log->fatal, sizeof log->fatal, "%s: %s%s", rd_kafka_err2str(e), fatal,
+                 pm_kafka_remedy(rd_kafka_err2name(e)));
     }
     if (is_no_topic(e)) log->topic_suspect = true;
     if (is_no_topic(e) || is_away(e)) log->breaks++;
-    if (e == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) log->lost = true;
-    if (e == RD_KAFKA_RESP_ERR__AUTHENTICATION) log->refused = true;
+    if (is_loss(e)) log->lost = true;
+    if (e == RD_KAFKA_RESP_ERR__AUTHENTICATION) log->reason.refused = true;
     if (e == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && log->reason.text[0]) { /* it says no more than that */
-        if (pm_kafka_reason_is_final(&log->reason)) log->refused = true;
+        if (pm_kafka_reason_is_final(&log->reason)) log->reason.refused = true;
         return;
     }
     pm_kafka_reason_note(&log->reason, text);
@@ -244,8 +249,8 @@ static void client_destroy(rd_kafka_t *rk)
     pm_fork_release();
 }
 
-/* A reader whose topic was deleted: librdkafka 2.0.2 never comes back from its end (2.15.1 does), so nobody waits for
- * it. No callback runs: nobody polls. */
+/* A reader whose topic was deleted or is forbidden now: librdkafka 2.0.2 never comes back from its end (2.15.1 does),
+ * so nobody waits for it. No callback runs: nobody polls. */
 static void client_abandon(rd_kafka_t *rk)
 {
     pthread_t thread;
@@ -267,8 +272,7 @@ static int ask_metadata(struct kafka_log *log, int64_t until, const struct rd_ka
         if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
             e = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
             if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
-                log->refused = false;
-                log->reason.text[0] = 0;
+                pm_kafka_reason_clear(&log->reason);
                 *ret = metadata;
                 return PM_OK;
             }
@@ -277,7 +281,8 @@ static int ask_metadata(struct kafka_log *log, int64_t until, const struct rd_ka
                 return pm_error_set(err, PM_EUSAGE, "\"%s\" is not a topic's name", log->topic);
             nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
         }
-        if (log->refused || !is_away(e) || left_ms(until) == 0) return translate(log, e, "ask for the partitions", err);
+        if (log->reason.refused || !is_away(e) || left_ms(until) == 0)
+            return translate(log, e, "ask for the partitions", err);
     }
 }
 
@@ -309,7 +314,8 @@ static int kafka_offsets(struct pm_log *base, int32_t partition, int64_t *ret_fi
         if (is_no_topic(e) && kafka_partitions(base, &n, err) == PM_OK && partition >= n)
             return pm_error_set(err, PM_ELOG, "partition %" PRId32 ": topic \"%s\" has %" PRId32 " partitions",
                                 partition, log->topic, n);
-        if (log->refused || !is_away(e) || left_ms(until) == 0) return translate(log, e, "ask for the offsets", err);
+        if (log->reason.refused || !is_away(e) || left_ms(until) == 0)
+            return translate(log, e, "ask for the offsets", err);
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     }
     *ret_first = first;
@@ -432,12 +438,6 @@ static void kafka_close(struct pm_log *base)
 
 static uint64_t outstanding(const struct kafka_log *log) { return log->handed - log->base.acknowledged - log->failed; }
 
-static int not_acknowledged(const struct kafka_log *log, struct pm_error *err)
-{
-    uint64_t n = outstanding(log) + log->failed;
-    return pm_kafka_not_acknowledged(&log->reason, log->brokers, n, log->handed, log->silence_ms, err);
-}
-
 /* Serves the producer for `serve_ms`. PM_ELOGAWAY when nothing has been acknowledged for silence_ms. */
 static int await_progress(struct kafka_log *log, uint64_t *done, int64_t *since, bool flush, struct pm_error *err)
 {
@@ -449,7 +449,9 @@ static int await_progress(struct kafka_log *log, uint64_t *done, int64_t *since,
         *done = now_done;
         *since = now_ms();
     }
-    return now_ms() - *since > log->silence_ms ? not_acknowledged(log, err) : PM_OK;
+    if (now_ms() - *since <= log->silence_ms) return PM_OK;
+    return pm_kafka_not_acknowledged(&log->reason, log->brokers, outstanding(log) + log->failed, log->handed,
+                                     log->silence_ms, err);
 }
 
 static int produce(struct kafka_log *log, struct pm_slice key, struct pm_slice value, int64_t timestamp_ms,
@@ -636,37 +638,38 @@ static int kafka_seek(struct pm_log *base, int32_t partition, int64_t offset, st
 static void partition_fault(struct kafka_log *log, struct kafka_batch *batch, const rd_kafka_message_t *message)
 {
     int32_t partition = message->partition;
-    int64_t wanted = log->partitions[partition].position, first, next;
+    int64_t wanted = log->partitions[partition].position, first = 0, next = 0;
     struct pm_log_fault *fault = pm_log_batch_fault(&batch->owner, partition);
     struct pm_error *err = &fault->error;
     bool reset = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
                  message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
     fault->moved = reset;
+    if (is_loss(message->err)) log->lost = true;
     unassign(log, partition);
-    struct pm_error asked;
-    if (!reset)
-        pm_error_set(err, PM_ELOG, "partition %" PRId32 " offset %" PRId64 ": %s", partition, wanted,
-                     rd_kafka_message_errstr(message));
-    else if (kafka_offsets(&log->base, partition, &first, &next, &asked) != PM_OK)
-        pm_error_set(err, PM_ELOG,
-                     "partition %" PRId32 ": offset %" PRId64 " is out of range: %s; what the log holds: %s", partition,
-                     wanted, rd_kafka_message_errstr(message), asked.text);
-    else if (wanted >= first && wanted <= next)
-        pm_error_set(err, PM_ELOG,
-                     "partition %" PRId32 " offset %" PRId64 ": %s; the log now holds %" PRId64 "..%" PRId64, partition,
-                     wanted, rd_kafka_message_errstr(message), first, next - 1);
-    else pm_log_out_of_range(err, partition, wanted, first, next);
+    struct pm_error asked = {.code = PM_OK};
+    const char *said = rd_kafka_message_errstr(message);
+    if (reset) (void)kafka_offsets(&log->base, partition, &first, &next, &asked);
+    if (reset) (void)pm_kafka_misplaced(partition, wanted, said, first, next, &asked, err);
+    else
+        pm_error_set(err, PM_ELOG, "partition %" PRId32 " offset %" PRId64 ": %s%s", partition, wanted, said,
+                     pm_kafka_remedy(rd_kafka_err2name(message->err)));
+}
+
+static int ask_again(struct kafka_log *log, struct pm_error *err)
+{
+    const struct rd_kafka_metadata *metadata;
+    PM_TRY(ask_metadata(log, now_ms() + at_most(VERIFY_MS, log->timeout_ms), &metadata, err));
+    rd_kafka_metadata_destroy(metadata);
+    return PM_OK;
 }
 
 /* The whole log is faulted when the topic is gone; a hint of the library is not enough. */
 static void check_topic(struct kafka_log *log, struct kafka_batch *batch)
 {
     log->topic_suspect = false;
-    const struct rd_kafka_metadata *metadata;
     struct pm_error err;
-    int rc = ask_metadata(log, now_ms() + at_most(VERIFY_MS, log->timeout_ms), &metadata, &err);
-    if (rc == PM_OK) rd_kafka_metadata_destroy(metadata);
-    if (rc != PM_ELOG || log->refused || log->gone) return; /* a refused client knows nothing of the topic */
+    int rc = ask_again(log, &err);
+    if (rc != PM_ELOG || log->reason.refused || log->gone) return; /* a refused client knows nothing of the topic */
     log->gone = true;
     for (int32_t i = 0; i < log->n_partitions; i++) unassign(log, i);
     pm_error_set(&pm_log_batch_fault(&batch->owner, -1)->error, PM_ELOG, "the log is gone: %s", err.text);
@@ -683,6 +686,20 @@ static struct pm_slice origin_of(const rd_kafka_message_t *message)
         len > PM_LOG_ORIGIN_BYTES_MAX)
         return pm_slice(NULL, 0);
     return pm_slice(bytes, len);
+}
+
+/* A reader that was let in and is refused now goes on for as long as it would wait for a log that is away: a broker
+ * that starts may refuse what it lets in a moment later, and a connection that still stands brings records. */
+static void check_refusal(struct kafka_log *log, struct kafka_batch *batch)
+{
+    if (batch->n > 0) pm_kafka_reason_clear(&log->reason);
+    if (!pm_kafka_refusal_lasts(&log->reason, now_ms(), log->timeout_ms)) return;
+    struct pm_error err;
+    log->reason.refused = false;
+    int rc = ask_again(log, &err);
+    if (rc == PM_ELOGAWAY && pm_kafka_reason_is_final(&log->reason)) /* nothing but refusals came meanwhile */
+        rc = pm_kafka_refused(&log->reason, log->brokers, &err);
+    if (rc == PM_ELOG) *pm_log_batch_fault(&batch->owner, -1) = (struct pm_log_fault){.partition = -1, .error = err};
 }
 
 static void batch_add(struct kafka_batch *batch, rd_kafka_message_t *message)
@@ -707,8 +724,8 @@ static void batch_add(struct kafka_batch *batch, rd_kafka_message_t *message)
 static bool take(struct kafka_log *log, struct kafka_batch *batch)
 {
     rd_kafka_message_t *message = log->stash[log->stash_at++];
-    bool known = message->partition >= 0 && message->partition < log->n_partitions &&
-                 log->partitions[message->partition].delivering;
+    bool known = message->rkt && message->partition >= 0 && message->partition < log->n_partitions &&
+                 log->partitions[message->partition].delivering; /* what is said of no topic has a partition 0, too */
     struct kafka_partition *p = known ? &log->partitions[message->partition] : NULL;
     bool moved = false;
     if (p && message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
@@ -730,7 +747,8 @@ static bool take(struct kafka_log *log, struct kafka_batch *batch)
         return false;
     } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         if (is_no_topic(message->err)) log->topic_suspect = true;
-        diag(log, 3, rd_kafka_message_errstr(message));
+        bool of_a_group = message->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED; /* none is joined */
+        if (!of_a_group) diag(log, 3, rd_kafka_message_errstr(message));
     }
     rd_kafka_message_destroy(message);
     return moved;
@@ -782,6 +800,7 @@ static int kafka_poll(struct pm_log *base, size_t n_max, size_t bytes_max, int t
         if (log->stash_n == 0 && !log->topic_suspect && (some || left_ms(until) == 0)) break;
     }
     rd_kafka_poll(log->ask, 0);
+    check_refusal(log, batch);
     if (owner->n_records || owner->n_faults) {
         pm_log_batch_give(owner, ret);
     } else {
@@ -799,17 +818,14 @@ static int admin_result(struct kafka_log *log, rd_kafka_queue_t *queue, const ch
                         struct pm_error *err)
 {
     rd_kafka_event_t *event = NULL;
-    for (int64_t until = now_ms() + log->timeout_ms + 500; !event && !log->refused && left_ms(until) > 0;) {
+    for (int64_t until = now_ms() + log->timeout_ms + 500; !event && !log->reason.refused && left_ms(until) > 0;) {
         event = rd_kafka_queue_poll(queue, at_most(250, left_ms(until) + 1));
         rd_kafka_poll(log->ask, 0);
     }
     rd_kafka_resp_err_t e = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        *ret = event;
-        return PM_OK;
-    }
-    int rc = translate(log, e, what, err);
-    if (event) rd_kafka_event_destroy(event);
+    int rc = e == RD_KAFKA_RESP_ERR_NO_ERROR ? PM_OK : translate(log, e, what, err);
+    if (rc == PM_OK) *ret = event;
+    else if (event) rd_kafka_event_destroy(event);
     return rc;
 }
 
@@ -950,28 +966,10 @@ const char *pm_log_client_version(void)
 
 bool pm_log_client_secret(const char *name) { return pm_kafka_property_is_secret(name); }
 
-static void each_pair(const char **pairs, size_t n, void (*each)(void *arg, const char *name, const char *value),
-                      void *arg)
-{
-    for (size_t i = 0; i + 1 < n; i += 2) {
-        if (!pm_kafka_property_is_text(pairs[i])) continue;
-        bool masked = pairs[i + 1] && pairs[i + 1][0] && pm_kafka_property_is_secret(pairs[i]);
-        each(arg, pairs[i], masked ? "********" : pairs[i + 1] ? pairs[i + 1] : "");
-    }
-    rd_kafka_conf_dump_free(pairs, n);
-}
-
 /* A dump leaves out the properties that have no value; the table for people does not. */
 void pm_log_client_names(void (*each)(void *arg, const char *name), void *arg)
 {
-    char *table = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&table, &size);
-    PM_CHECK(out);
-    rd_kafka_conf_properties_show(out);
-    PM_CHECK(fclose(out) == 0);
-    pm_kafka_property_names(table, each, arg);
-    free(table);
+    pm_kafka_property_names(rd_kafka_conf_properties_show, each, arg);
 }
 
 void pm_log_client_properties(const struct pm_log_property *properties, size_t n,
@@ -982,11 +980,13 @@ void pm_log_client_properties(const struct pm_log_property *properties, size_t n
     (void)set_properties(conf, PM_KAFKA_ANY, properties, n, &ignored);
     size_t n_pairs;
     const char **pairs = rd_kafka_conf_dump(conf, &n_pairs);
-    each_pair(pairs, n_pairs, each, arg);
+    pm_kafka_property_pairs(pairs, n_pairs, each, arg);
+    rd_kafka_conf_dump_free(pairs, n_pairs);
     rd_kafka_topic_conf_t *topic_conf = rd_kafka_conf_get_default_topic_conf(conf);
     if (topic_conf) {
         pairs = rd_kafka_topic_conf_dump(topic_conf, &n_pairs);
-        each_pair(pairs, n_pairs, each, arg);
+        pm_kafka_property_pairs(pairs, n_pairs, each, arg);
+        rd_kafka_conf_dump_free(pairs, n_pairs);
     }
     rd_kafka_conf_destroy(conf);
 }

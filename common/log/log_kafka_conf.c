@@ -162,15 +162,33 @@ bool pm_kafka_property_is_secret(const char *name)
 }
 
 /* NAME | ... a line, under a heading. */
-void pm_kafka_property_names(char *table, void (*each)(void *arg, const char *name), void *arg)
+void pm_kafka_property_pairs(const char **pairs, size_t n, void (*each)(void *arg, const char *name, const char *value),
+                             void *arg)
 {
-    for (char *line; (line = strsep(&table, "\n"));) {
+    for (size_t i = 0; i + 1 < n; i += 2) {
+        if (!pm_kafka_property_is_text(pairs[i])) continue;
+        bool masked = pairs[i + 1] && pairs[i + 1][0] && pm_kafka_property_is_secret(pairs[i]);
+        each(arg, pairs[i], masked ? "********" : pairs[i + 1] ? pairs[i + 1] : "");
+    }
+}
+
+void pm_kafka_property_names(void (*show)(FILE *out), void (*each)(void *arg, const char *name), void *arg)
+{
+    char *table = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&table, &size);
+    PM_CHECK(out);
+    show(out);
+    PM_CHECK(fclose(out) == 0);
+    char *rest = table;
+    for (char *line; (line = strsep(&rest, "\n"));) {
         size_t n = strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789._");
         size_t bar = n + strspn(line + n, " ");
         if (n == 0 || line[bar] != '|') continue;
         line[n] = 0;
         if (pm_kafka_property_is_text(line)) each(arg, line);
     }
+    free(table);
 }
 
 /* ---- settings of a topic ---- */

@@ -4,6 +4,8 @@
 #ifndef PM_LOG_LOG_KAFKA_CONF_H
 #define PM_LOG_LOG_KAFKA_CONF_H
 
+#include <stdio.h>
+
 #include "common/log/log.h"
 
 /* "host:port[,host:port...]/TOPIC" apart; PM_EUSAGE says what is wrong with it. Both strings are the caller's to free.
@@ -40,8 +42,11 @@ bool pm_kafka_property_is_text(const char *name);
 bool pm_kafka_property_is_secret(const char *name);
 /* True when these properties ask for TLS. */
 bool pm_kafka_is_tls(const struct pm_log_property *properties, size_t n);
-/* The names in the table that the library prints of its properties, which is cut into pieces. */
-void pm_kafka_property_names(char *table, void (*each)(void *arg, const char *name), void *arg);
+/* Names and values as a dump has them, secrets masked. */
+void pm_kafka_property_pairs(const char **pairs, size_t n, void (*each)(void *arg, const char *name, const char *value),
+                             void *arg);
+/* The names in the table that `show`, the library's, prints of its properties. */
+void pm_kafka_property_names(void (*show)(FILE *out), void (*each)(void *arg, const char *name), void *arg);
 
 /* What a new topic gets; ends with a NULL name. */
 extern const struct pm_log_property pm_kafka_topic_settings[];

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/log/log_impl.h"
+
 #define LOOK_LISTENER \
     "; is -X security.protocol= what the broker's listener speaks: plaintext, ssl, sasl_plaintext or sasl_ssl?"
 #define LOOK_TRUST                                                                                     \
@@ -18,6 +20,8 @@
 #define LOOK_SCRAM                                                                                         \
     "; this librdkafka cannot log in to Kafka 4 with SCRAM, whatever the password (2.6.1 and newer can): " \
     "build provmat with `make RDKAFKA=latest`, or set -X sasl.mechanism=PLAIN; with an older broker" LOOK_LOGIN
+
+#define RIGHTS "; the broker's rules (ACLs) do not give this user the right to"
 
 /* By words that stay the same from one version of the library, and of OpenSSL, to the next; the first row that fits
  * counts. */
@@ -33,7 +37,8 @@ static const struct {
     {"SASL", "mechanism handshake failed", true, LOOK_MECHANISM},
     {"SASL authentication error", NULL, true, LOOK_LOGIN},
     {"Authentication failed", NULL, true, LOOK_LOGIN},
-    {"Disconnected", NULL, false, LOOK_LISTENER}, /* a broker that is about to end hangs up as well */
+    {"opic authorization failed", NULL, true, RIGHTS}, /* of a topic that could be read before */
+    {"Disconnected", NULL, false, LOOK_LISTENER},      /* a broker that is about to end hangs up as well */
     {"SSL handshake failed", NULL, false, LOOK_LISTENER},
     {"SSL", "unexpected eof", false, LOOK_LISTENER}, /* the same by another of the library's voices */
 };
@@ -60,6 +65,24 @@ bool pm_kafka_reason_is_final(const struct pm_kafka_reason *reason)
 {
     int i = find(reason->text);
     return i >= 0 && refusals[i].final;
+}
+
+void pm_kafka_reason_clear(struct pm_kafka_reason *reason)
+{
+    reason->refused = false;
+    reason->text[0] = 0;
+}
+
+bool pm_kafka_refusal_lasts(struct pm_kafka_reason *reason, int64_t now_ms, int timeout_ms)
+{
+    if (!reason->refused && !pm_kafka_reason_is_final(reason)) {
+        reason->refused_ms = 0;
+        return false;
+    }
+    if (reason->refused_ms == 0) reason->refused_ms = now_ms;
+    if (now_ms - reason->refused_ms < timeout_ms) return false;
+    reason->refused_ms = 0;
+    return true;
 }
 
 const char *pm_kafka_reason_remedy(const struct pm_kafka_reason *reason)
@@ -89,6 +112,19 @@ int pm_kafka_not_acknowledged(const struct pm_kafka_reason *reason, const char *
                         "%" PRIu64 " of %" PRIu64
                         " records are not acknowledged by %s, and none was in the last %g s: %s",
                         n, handed, brokers, silence_ms / 1000.0, reason->text[0] ? reason->text : "no answer");
+}
+
+int pm_kafka_misplaced(int32_t partition, int64_t wanted, const char *said, int64_t first, int64_t next,
+                       const struct pm_error *asked, struct pm_error *err)
+{
+    if (asked->code != PM_OK)
+        return pm_error_set(err, PM_ELOG,
+                            "partition %" PRId32 ": offset %" PRId64 " is out of range: %s; what the log holds: %s",
+                            partition, wanted, said, asked->text);
+    if (wanted < first || wanted > next) return pm_log_out_of_range(err, partition, wanted, first, next);
+    return pm_error_set(err, PM_ELOG,
+                        "partition %" PRId32 " offset %" PRId64 ": %s; the log now holds %" PRId64 "..%" PRId64,
+                        partition, wanted, said, first, next - 1);
 }
 
 int pm_kafka_no_topic(const char *brokers, const char *topic, struct pm_error *err)
@@ -127,8 +163,8 @@ const char *pm_kafka_remedy(const char *error)
                               "clock a time may be"},
         {"NOT_ENOUGH_REPLICAS", "; the topic's min.insync.replicas is above the replicas in sync"},
         {"NOT_ENOUGH_REPLICAS_AFTER_APPEND", "; the topic's min.insync.replicas is above the replicas in sync"},
-        {"TOPIC_AUTHORIZATION_FAILED", "; the user may not write to it"},
-        {"CLUSTER_AUTHORIZATION_FAILED", "; the user may not write to it"},
+        {"TOPIC_AUTHORIZATION_FAILED", RIGHTS},
+        {"CLUSTER_AUTHORIZATION_FAILED", RIGHTS},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcmp(error, known[i].error) == 0) return known[i].remedy;

@@ -7,8 +7,17 @@
 
 struct pm_kafka_reason {
     char text[512];       /* "": nothing failed since the last success */
+    bool refused;         /* waiting will not mend it: a login, a certificate */
     bool scram_is_broken; /* pm_kafka_scram_is_broken */
+    int64_t refused_ms;   /* pm_kafka_refusal_lasts: since when; 0: not */
 };
+
+/* The log answers. */
+void pm_kafka_reason_clear(struct pm_kafka_reason *reason);
+
+/* For one that was let in: true, once, when it has been refused (`refused`, or the reason is final) for timeout_ms;
+ * asked again and again. */
+bool pm_kafka_refusal_lasts(struct pm_kafka_reason *reason, int64_t now_ms, int timeout_ms);
 
 /* Keeps what the library says of a connection, without its remarks on how long it took. */
 void pm_kafka_reason_note(struct pm_kafka_reason *reason, const char *text);
@@ -26,6 +35,11 @@ int pm_kafka_not_acknowledged(const struct pm_kafka_reason *reason, const char *
                               int silence_ms, struct pm_error *err);
 int pm_kafka_no_topic(const char *brokers, const char *topic, struct pm_error *err);
 
+/* The library lost the place of a partition, and `said` so; first and next are what the log holds, unless `asked` says
+ * why that is not known. */
+int pm_kafka_misplaced(int32_t partition, int64_t wanted, const char *said, int64_t first, int64_t next,
+                       const struct pm_error *asked, struct pm_error *err);
+
 /* The same as the remedy for what the library says when it refuses its configuration. */
 const char *pm_kafka_configuration_remedy(const char *text);
 
@@ -36,8 +50,8 @@ bool pm_kafka_scram_is_broken(const struct pm_log_property *properties, size_t n
 /* Failures that go away by themselves when the brokers are back; the library's name of the error. */
 bool pm_kafka_error_is_away(const char *error);
 
-/* Which setting a person changes so that the broker takes the records that it refused, as the end of a message; the
- * library's name of the error. */
+/* Which setting a person changes so that the broker does what it refused, as the end of a message; the library's name
+ * of the error. */
 const char *pm_kafka_remedy(const char *error);
 
 #endif

@@ -357,7 +357,9 @@ int pm_record_decode(struct pm_slice bytes, struct pm_record *ret, struct pm_sli
     }
     bool known = rec.stamp.type <= PM_RESULT_FAILED || rec.stamp.type == PM_CLASS_UNKNOWN;
     bool twice = head & HEAD_PARAM_RAW && head & HEAD_PARAM_TEXT;
-    if (r.bad || r.p != r.end || form.len == 0 || !known || twice || head & HEAD_UNUSED)
+    bool given = head & (HEAD_PARAM_RAW | HEAD_PARAM_TEXT); /* only where it does not follow from params */
+    bool wanted = has(&rec, PM_FIELD_PARAM_ID) && !has(&rec, PM_FIELD_PARAMS);
+    if (r.bad || r.p != r.end || form.len == 0 || !known || twice || given != wanted || head & HEAD_UNUSED)
         return pm_error_set(err, PM_ECORRUPT, "a result's record is cut or damaged (%zu bytes)", bytes.len);
     *ret = rec;
     *ret_path_form = form;

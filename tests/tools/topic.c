@@ -5,6 +5,7 @@
  *   topic grow URL PARTITIONS                       to so many
  *   topic trim URL PARTITION OFFSET                 DeleteRecords: what is below OFFSET goes
  *   topic transaction URL PARTITION commit|abort    stdin: one value a line
+ *   topic allow URL USER                            ACLs: USER may read and describe it, and nothing else
  *
  * URL: kafka://HOST:PORT/TOPIC. Ends when the broker says it is done.
  */
@@ -171,9 +172,25 @@ static void transaction(rd_kafka_t *rk, int partition, bool commit)
     check(commit ? rd_kafka_commit_transaction(rk, WAIT_MS) : rd_kafka_abort_transaction(rk, WAIT_MS));
 }
 
+static void allow(rd_kafka_t *rk, rd_kafka_queue_t *queue, const char *user)
+{
+    static const rd_kafka_AclOperation_t operations[2] = {RD_KAFKA_ACL_OPERATION_READ, RD_KAFKA_ACL_OPERATION_DESCRIBE};
+    rd_kafka_AclBinding_t *rules[2];
+    char principal[128], text[512];
+    snprintf(principal, sizeof principal, "User:%s", user);
+    for (int i = 0; i < 2; i++) {
+        rules[i] = rd_kafka_AclBinding_new(RD_KAFKA_RESOURCE_TOPIC, topic, RD_KAFKA_RESOURCE_PATTERN_LITERAL, principal,
+                                           "*", operations[i], RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, text, sizeof text);
+        if (!rules[i]) die("allow", text);
+    }
+    rd_kafka_CreateAcls(rk, rules, 2, NULL, queue);
+    answer(queue);
+    rd_kafka_AclBinding_destroy_array(rules, 2);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 3) die("usage", "topic delete|create|grow|trim|transaction URL ...");
+    if (argc < 3) die("usage", "topic delete|create|grow|trim|transaction|allow URL ...");
     const char *what = argv[1];
     bool produces = strcmp(what, "transaction") == 0;
     rd_kafka_t *rk = client(argv[2], produces ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER);
@@ -182,6 +199,7 @@ int main(int argc, char **argv)
     else if (strcmp(what, "create") == 0 && argc > 3) create_topic(rk, queue, (int)number(argv[3]), argv + 4);
     else if (strcmp(what, "grow") == 0 && argc > 3) grow(rk, queue, (int)number(argv[3]));
     else if (strcmp(what, "trim") == 0 && argc > 4) trim(rk, queue, (int)number(argv[3]), number(argv[4]));
+    else if (strcmp(what, "allow") == 0 && argc > 3) allow(rk, queue, argv[3]);
     else if (produces && argc > 4) transaction(rk, (int)number(argv[3]), strcmp(argv[4], "commit") == 0);
     else die(what, "unknown, or too few arguments");
     rd_kafka_queue_destroy(queue);

@@ -84,3 +84,39 @@ Test(log_kafka_refusal, a_configuration_that_is_refused)
     cr_assert(strstr(pm_kafka_configuration_remedy("ssl.ca.location failed: system lib"), "PEM"));
     cr_assert_str_eq(pm_kafka_configuration_remedy("`acks` must be set to `all`"), "");
 }
+
+/* A broker that starts may refuse what it lets in a moment later. */
+Test(log_kafka_refusal, a_refusal_that_lasts)
+{
+    struct pm_kafka_reason reason = {.text = ""};
+    cr_assert(!pm_kafka_refusal_lasts(&reason, 1000, 500));
+    pm_kafka_reason_note(&reason, "h:1/1: Connect to h:1 failed: Connection refused");
+    cr_assert(!pm_kafka_refusal_lasts(&reason, 9000, 500), "away is not refused");
+    pm_kafka_reason_note(&reason,
+                         "h:1/1: SASL authentication error: Authentication failed: Invalid username or password");
+    cr_assert(!pm_kafka_refusal_lasts(&reason, 10000, 500));
+    cr_assert(!pm_kafka_refusal_lasts(&reason, 10499, 500));
+    cr_assert(pm_kafka_refusal_lasts(&reason, 10500, 500));
+    cr_assert(!pm_kafka_refusal_lasts(&reason, 10501, 500), "said once, then it begins anew");
+    pm_kafka_reason_clear(&reason);
+    cr_assert(!pm_kafka_refusal_lasts(&reason, 20000, 500));
+    reason.refused = true;
+    cr_assert(!pm_kafka_refusal_lasts(&reason, 30000, 500));
+    cr_assert(pm_kafka_refusal_lasts(&reason, 30500, 500));
+}
+
+static void misplaced(int64_t wanted, const struct pm_error *asked, const char *says)
+{
+    struct pm_error err;
+    cr_assert_eq(pm_kafka_misplaced(3, wanted, "out of range", 10, 20, asked, &err), PM_ELOG);
+    cr_assert(strstr(err.text, says) && strstr(err.text, "partition 3"), "%s", err.text);
+}
+
+Test(log_kafka_refusal, what_is_said_of_a_lost_place)
+{
+    struct pm_error known = {.code = PM_OK}, unknown = {.code = PM_ELOGAWAY, .text = "no answer"};
+    misplaced(15, &unknown, "what the log holds: no answer");
+    misplaced(15, &known, "offset 15: out of range; the log now holds 10..19");
+    misplaced(5, &known, "records 5..9 are gone");
+    misplaced(21, &known, "cut or made anew");
+}
