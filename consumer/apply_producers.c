@@ -66,7 +66,7 @@ static int join_numbers(struct pm_application *a, struct pm_producer_row *row,
     size_t at = 0;
     while (at < n && arrivals[at]->from == 0) at++; /* end marks */
     while (at < n) {
-        uint64_t first = (arrivals[at]->from - 1) / PM_PIECE_NUMBERS, added;
+        uint64_t first = (arrivals[at]->from - 1) / PM_PIECE_NUMBERS, added = 0;
         if (first > piece) piece = first;
         PM_TRY(join_piece(a, arrivals, n, &at, (uint32_t)piece, &added, err));
         row->arrived += added;
