@@ -18,6 +18,10 @@ def tree(tmp_path):
     write(tmp_path, "common/base/slice.h", "#ifndef A\n#define A\n#include <stddef.h>\n#endif\n")
     write(tmp_path, "query/find.h", "#ifndef B\n#define B\n#include \"common/base/slice.h\"\n#endif\n")
     write(tmp_path, "cli/main.c", "#include \"query/find.h\"\n/* strcpy(a, b) in a comment */\nconst char *a = \"sprintf(\";\n")
+    for folder in ("tests/plain/criterion", "tests/unit"):
+        (tmp_path / folder).mkdir(parents=True)
+    write(tmp_path, "tests/plain/criterion/criterion.h", "#ifndef C\n#define C\n#define cr_assert(a) (void)(a)\n#endif\n")
+    write(tmp_path, "tests/unit/good.c", "#include <criterion/criterion.h>\nvoid a(void) { cr_assert(1); }\n")
     return tmp_path
 
 
@@ -49,6 +53,8 @@ BREAKS = [
     ("cli/a.c", "int a;", 1, "no newline"),
     ("cli/a.c", "/* TO" + "DO */\n", 1, "do it or leave it out"),
     ("cli/a.c", "void a(char *b)\n{\n    strcpy(b, b);\n}\n", 3, "strcpy()"),
+    ("tests/unit/a.c", "void a(void) { cr_assert_float_eq(1.0, 1.0, 0); }\n", 1, "does not have it"),
+    ("tests/unit/a.c", "#include <criterion/parameterized.h>\n", 1, "tests/plain has"),
     ("tools/a", "#!/bin/bash\nif true\n", 3, "syntax error"),
     ("tools/a.py", "def a(:\n", 1, "not Python"),
     ("tools/a", "see /" + "home/user/x\n", 1, "one machine"),

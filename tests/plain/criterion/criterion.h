@@ -57,6 +57,7 @@ _Noreturn void plain_skip(const char *fmt, ...);
 #define cr_assert_geq(a, b, ...) PLAIN_CHECK((a) >= (b), #a " >= " #b, __VA_ARGS__)
 #define cr_assert_float_eq(a, b, epsilon, ...) \
     PLAIN_CHECK((a) - (b) <= (epsilon) && (b) - (a) <= (epsilon), #a " == " #b, __VA_ARGS__)
+#define cr_assert_arr_eq(a, b, bytes, ...) PLAIN_CHECK(memcmp(a, b, bytes) == 0, #a " is the bytes of " #b, __VA_ARGS__)
 #define cr_assert_str_eq(a, b, ...) PLAIN_CHECK(strcmp(a, b) == 0, #a " is " #b, __VA_ARGS__)
 #define cr_assert_str_neq(a, b, ...) PLAIN_CHECK(strcmp(a, b) != 0, #a " is not " #b, __VA_ARGS__)
 #define cr_skip_test(...) plain_skip("" __VA_ARGS__)

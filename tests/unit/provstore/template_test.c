@@ -3,7 +3,6 @@
 #include "provstore/template.h"
 
 #include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 
 static struct pm_error err;
 
