@@ -30,7 +30,7 @@ asan:
 	$(Q)$(MAKE) FLAVOR=asan asan-suite
 .PHONY: asan-suite asan-unit
 asan-suite: $(B)/provmat $(B)/unit $(TEST_TOOLS) $(FUZZ_TARGETS) $(B)/canary
-	$(Q)tools/test --build $(B) --lane asan --canary $(B)/canary $(TEST_ARGS)
+	$(Q)tools/test --build $(B) --lane asan --canary $(B)/canary --seconds 3600 $(TEST_ARGS)
 asan-unit:
 	$(Q)$(MAKE) FLAVOR=asan asan-unit-suite
 .PHONY: asan-unit-suite

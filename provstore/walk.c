@@ -167,7 +167,8 @@ static bool is_view_folder(struct pm_slice path)
 
 bool pm_walk_stopped(const struct pm_walk *walk)
 {
-    return __atomic_load_n(&walk->stopped, __ATOMIC_RELAXED) || (walk->options->stop && *walk->options->stop);
+    return __atomic_load_n(&walk->stopped, __ATOMIC_RELAXED) ||
+           (walk->options->stop && __atomic_load_n(walk->options->stop, __ATOMIC_RELAXED));
 }
 
 static void tell_bad_name(struct pm_walker *walker, struct pm_slice name)

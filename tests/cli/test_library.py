@@ -302,6 +302,18 @@ def test_killed_jobs_lose_nothing_that_was_accepted(job, provmat, local, index, 
     assert list(box.iterdir()) == []
 
 
+def test_a_killed_job_without_an_outbox_leaves_a_beginning(job, provmat, local, index):
+    """What was in the queue is lost; what the log has is whole, once, and without a hole."""
+    log, at = local(), index()
+    process = subprocess.Popen([job, log, "", "-1", "print"], stdout=subprocess.PIPE, text=True, env=provmat.environment)
+    told = accepted_before_kill(process, 20000)
+    provmat("materialize", "--once", "--log", log, "--index", at)
+    rows = provmat.json_rows("query", "results", "--index", at, "-f", "ndjson", "--sort", "none")
+    numbers = sorted(int(row["result"].rpartition("/")[2]) for row in rows)
+    assert numbers and numbers == list(range(len(numbers)))
+    assert len(numbers) <= len(told) + 1
+
+
 def test_a_segment_in_use_is_left_alone(job, provmat, local, tmp_path):
     box, log = tmp_path / "box", local()
     process = subprocess.Popen([job, AWAY, box, "-1", "always print"], stdout=subprocess.PIPE, text=True, env=provmat.environment)

@@ -59,7 +59,7 @@ static int take_result(void *arg, const struct pm_stored *stored, struct pm_erro
     cr_assert_eq(sscanf(path, "area%u/a_result_with_a_longer_name_%u", &area, &number), 2, "%s", path);
     cr_assert(area < AREAS && number < RESULTS, "%s", path);
     seen->times[area][number]++;
-    if (++seen->results == seen->stop_after) seen->stop = 1;
+    if (++seen->results == seen->stop_after) __atomic_store_n(&seen->stop, 1, __ATOMIC_RELAXED);
     return PM_OK;
 }
 

@@ -242,6 +242,52 @@ Test(avro_codec, an_array_has_at_most_a_million_items)
     }
 }
 
+/* The blocks that another writer may cut its arrays into: one item each, the second with its size in bytes. */
+static struct pm_array in_blocks(struct pm_array array, const uint8_t *first, size_t first_len, struct pm_buf *raw)
+{
+    const char *items = array.raw.ptr + 1,
+               *end = array.raw.ptr + array.raw.len - 1; /* behind the count, before the 0 */
+    uint8_t number[PM_VARINT_MAX];
+    cr_assert(memcmp(items, first, first_len) == 0 && array.count == 2);
+    pm_buf_byte(raw, 2);
+    pm_buf_bytes(raw, items, first_len);
+    pm_buf_byte(raw, 1);
+    size_t rest = (size_t)(end - items) - first_len;
+    pm_buf_bytes(raw, number, (size_t)(pm_avro_put_long(number, (int64_t)rest) - number));
+    pm_buf_bytes(raw, items + first_len, rest);
+    pm_buf_byte(raw, 0);
+    return (struct pm_array){.count = 2, .raw = pm_buf_slice(raw)};
+}
+
+Test(avro_codec, blocks_of_numbers_and_outputs_are_written_as_one)
+{
+    struct pm_event ev, back;
+    struct pm_error err;
+    struct pm_arena arena = {0};
+    struct pm_buf one = {0}, out = {0}, numbers = {0}, outputs = {0};
+    const char *line = "{\"type\":\"ResultComputed\",\"job_id\":\"j\",\"result\":\"a\",\"kind\":\"sim\",\"replicate_"
+                       "losses\":[0.5,-0.0],"
+                       "\"outputs\":[{\"name\":\"n\",\"size\":7,\"checksum\":\"c\"},{\"name\":\"m\",\"size\":300,"
+                       "\"checksum\":\"d\"}]}";
+    cr_assert_eq(pm_event_from_json(pm_slice_cstr(line), 1, &arena, &ev, &err), PM_OK, "%s", err.text);
+    pm_event_encode(&ev, &one);
+    struct pm_event cut = ev;
+    cut.replicate_losses = in_blocks(ev.replicate_losses, (const uint8_t *)"\0\0\0\0\0\0\xe0\x3f", 8, &numbers);
+    cut.outputs = in_blocks(ev.outputs,
+                            (const uint8_t *)"\x02n\x0e\x02"
+                                             "c",
+                            5, &outputs);
+    pm_event_encode(&cut, &out);
+    cr_assert(pm_slice_eq(pm_buf_slice(&out), pm_buf_slice(&one)));
+    cr_assert_eq(pm_event_decode(PM_RESULT_COMPUTED, pm_buf_slice(&out), &back, &err), PM_OK, "%s", err.text);
+    cr_assert_null(test_event_difference(&ev, &back));
+    pm_buf_release(&one);
+    pm_buf_release(&out);
+    pm_buf_release(&numbers);
+    pm_buf_release(&outputs);
+    pm_arena_release(&arena);
+}
+
 Test(avro_codec, several_blocks_are_written_as_one)
 {
     struct pm_event ev;

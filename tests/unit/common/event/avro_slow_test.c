@@ -208,6 +208,63 @@ Test(avro_slow, schemas_that_do_not_resolve)
               "ResultDeleted has no field \"occurred_at\", which is required");
 }
 
+/* A field that the writer has as another kind: `type` instead of ours, `value` its bytes. */
+static void does_not_resolve(const char *event, const char *field, const char *type, struct pm_slice value,
+                             const char *text)
+{
+    static const char needed[] =
+        "{\"name\":\"event_id\",\"type\":\"string\"},{\"name\":\"job_id\",\"type\":\"string\"},"
+        "{\"name\":\"occurred_at\",\"type\":\"long\"},{\"name\":\"result\",\"type\":\"string\"}";
+    char json[2000];
+    struct pm_arena arena = {0};
+    struct pm_buf body = {0};
+    struct pm_slice ours;
+    struct pm_error err = {0};
+    bool is_kind = strcmp(field, "kind") == 0;
+    snprintf(json, sizeof json, "{\"type\":\"record\",\"name\":\"%s\",\"fields\":[%s%s,{\"name\":\"%s\",\"type\":%s}]}",
+             event, needed,
+             is_kind ? "" : ",{\"name\":\"kind\",\"type\":{\"type\":\"enum\",\"name\":\"K\",\"symbols\":[\"sim\"]}}",
+             field, type);
+    struct pm_writer *writer = writer_of(json);
+    pm_buf_slice_add(&body, PM_SLICE("\x00\x00\x00\x02r"));
+    if (!is_kind) pm_buf_byte(&body, 0);
+    pm_buf_slice_add(&body, value);
+    cr_assert_eq(pm_writer_translate(writer, pm_buf_slice(&body), &arena, &ours, &err), PM_ESCHEMA, "%s %s was taken",
+                 field, type);
+    cr_assert(strstr(err.text, text) && strstr(err.text, field), "%s", err.text);
+    pm_buf_release(&body);
+    pm_writer_free(writer);
+    pm_arena_release(&arena);
+}
+
+#define FAILURE(type)                                                                                                \
+    "{\"type\":\"record\",\"name\":\"E\",\"fields\":[{\"name\":\"type\",\"type\":\"string\"},{\"name\":\"message\"," \
+    "\"type\":\"string\"},{\"name\":\"retryable\",\"type\":" type "}]}"
+
+Test(avro_slow, values_of_another_kind)
+{
+    does_not_resolve("ResultReused", "entrypoint", "\"boolean\"", PM_SLICE("\x01"),
+                     "boolean does not resolve to string");
+    does_not_resolve("ResultReused", "schema_version", "\"string\"",
+                     PM_SLICE("\x02"
+                              "1"),
+                     "does not resolve to long");
+    does_not_resolve("ResultReused", "seed", "\"double\"", PM_SLICE("\0\0\0\0\0\0\0\0"), "does not resolve to long");
+    does_not_resolve("ResultReused", "loss", "\"string\"",
+                     PM_SLICE("\x02"
+                              "1"),
+                     "does not resolve to double");
+    does_not_resolve("ResultReused", "kind", "\"string\"", PM_SLICE("\x06sim"), "does not resolve to enum");
+    does_not_resolve("ResultReused", "outputs", "\"string\"", PM_SLICE("\x00"), "does not resolve to array");
+    does_not_resolve("ResultReused", "outputs", "{\"type\":\"array\",\"items\":\"string\"}",
+                     PM_SLICE("\x02\x02"
+                              "a\x00"),
+                     "does not resolve to record");
+    does_not_resolve("ResultFailed", "error", FAILURE("\"int\""), PM_SLICE("\x00\x00\x02"),
+                     "does not resolve to boolean");
+    does_not_resolve("ResultFailed", "error", "\"string\"", PM_SLICE("\x00"), "does not resolve to record");
+}
+
 #define FIXED(name, size) \
     "{\"name\":\"" name "\",\"type\":{\"type\":\"fixed\",\"name\":\"F" name "\",\"size\":" size "}}"
 #define UNION(field)                                                                                                   \
