@@ -74,7 +74,7 @@ Test(prepare, each_expected_path_is_an_operation)
     op_of("expected j1 a,b,c @3");
     cr_assert(x.batch.n_ops == 3 && x.batch.events == 1);
     for (int i = 0; i < 3; i++) {
-        struct pm_hash128 hash = pm_hash128(pm_slice("abc" + i, 1));
+        struct pm_hash128 hash = pm_hash128(pm_slice(&"abc"[i], 1));
         const struct pm_op *op = &x.batch.ops[i];
         cr_assert(op->type == PM_RESULTS_EXPECTED && op->job1 == 1 && op->at == 3 && op->hash.lo == hash.lo);
         cr_assert(record_of(op).present == 0 && record_of(op).stamp.type == PM_CLASS_UNKNOWN);
@@ -159,7 +159,7 @@ Test(prepare, a_place_is_the_furthest_record_and_its_anchor)
     const int64_t offsets[] = {5, 9, 7};
     for (int i = 0; i < 3; i++) {
         struct pm_log_record record = {
-            .partition = 2, .offset = offsets[i], .timestamp_ms = 100 + i, .value = pm_slice("xyz" + i, 1)};
+            .partition = 2, .offset = offsets[i], .timestamp_ms = 100 + i, .value = pm_slice(&"xyz"[i], 1)};
         pm_prepare_place(&record, &x.batch);
     }
     cr_assert_eq(x.batch.n_offsets, 1);

@@ -239,7 +239,7 @@ Test(put, files_and_back)
     struct pm_put_output output = {.name = PM_SLICE("n\"{[,:"), .size = 5};
     memset(output.checksum, 'a', sizeof output.checksum);
     struct pm_event ev = {.kind = PM_KIND_AGG,
-                          .bundle_digest = PM_SLICE(REF + 7),
+                          .bundle_digest = PM_SLICE(&REF[7]),
                           .model_digest = PM_SLICE("sha256:m"),
                           .entrypoint = PM_SLICE("m/base"),
                           .params = PM_SLICE("{\"a\":\"x,{\\\"}\",\"b\":1}"),
