@@ -541,7 +541,9 @@ int pm_pages_check(const char *file, uint64_t txn, const struct pm_pages_look *l
     int rc = walk_open(&w, file, err);
     if (look) w.look = *look;
     if (rc == PM_OK) rc = read_metas(&w, metas);
-    const struct meta *meta = rc == PM_OK && metas[1].txn > metas[0].txn ? &metas[1] : &metas[0];
+    /* Not simply the later one: it stands in the file while its writer still waits for the disk, and until that is done
+     * a reader begins with the one before. */
+    const struct meta *meta = rc == PM_OK && metas[1].txn == txn ? &metas[1] : &metas[0];
     if (rc == PM_OK && meta->txn != txn) rc = PM_ENOTFOUND;
     if (rc == PM_OK) rc = begin_pages(&w, meta);
     if (rc == PM_OK) rc = check_pages(&w);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/store/pages.h"
 #include "tests/support/index.h"
 
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
@@ -165,6 +166,24 @@ Test(kv, closing_under_a_transaction_is_a_bug_of_the_caller, .signal = SIGABRT)
 }
 
 /* ---- transactions ---- */
+
+/* A commit stands in the file before it counts: until its writer has heard of the disk, a reader begins with the one
+ * before, whose pages are all there still. */
+Test(kv, pages_of_the_last_two_commits_can_be_checked)
+{
+    char file[TEST_DIR_SIZE + 16];
+    uint64_t last;
+    struct pm_kv *kv = open_kv();
+    for (int i = 0; i < 5; i++) put_one(kv, i % 2 ? "a" : "b", "some value");
+    snprintf(file, sizeof file, "%s/data.mdb", dir);
+    cr_assert_eq(pm_pages_check_metas(file, &last, &err), PM_OK, "%s", err.text);
+    cr_assert_gt(last, 2);
+    cr_assert_eq(pm_pages_check(file, last, NULL, &err), PM_OK, "%s", err.text);
+    cr_assert_eq(pm_pages_check(file, last - 1, NULL, &err), PM_OK, "%s", err.text);
+    cr_assert_eq(pm_pages_check(file, last - 2, NULL, &err), PM_ENOTFOUND);
+    cr_assert_eq(pm_pages_check(file, last + 1, NULL, &err), PM_ENOTFOUND);
+    pm_kv_close(kv);
+}
 
 Test(kv, an_abort_leaves_nothing)
 {
