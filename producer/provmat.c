@@ -45,22 +45,6 @@ static int no_producer(struct provmat_error *err)
     return give(err, PROVMAT_EINVALID, "the producer is NULL; open one with provmat_open");
 }
 
-/* Calls work(arg) with an end for when memory is out: PM_ENOMEM instead of the end of the process. What was on its way
- * in `maker` and in the settings is as a failed realloc leaves it. */
-static int guarded(int (*work)(void *arg, struct pm_error *err), void *arg, struct pm_error *err)
-{
-    struct pm_memory_guard guard = {.wait = false};
-    int rc;
-    if (setjmp(guard.jump) == 0) {
-        pm_memory_guard_set(&guard);
-        rc = work(arg, err);
-    } else {
-        rc = pm_error_set(err, PM_ENOMEM, "out of memory");
-    }
-    pm_memory_guard_set(NULL);
-    return rc;
-}
-
 /* ---- all producers, and forks ---- */
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -177,7 +161,7 @@ int provmat_open(const struct provmat_options *options, provmat_producer **ret, 
     struct opening opening = {.options = options, .p = calloc(1, sizeof(struct provmat_producer))};
     if (!opening.p) return give(err, PROVMAT_ENOMEM, "out of memory");
     init_sync(opening.p);
-    int rc = guarded(open_parts, &opening, &why);
+    int rc = pm_memory_guarded(open_parts, &opening, &why);
     if (rc != PM_OK) {
         pm_producer_free(opening.p);
         return give(err, rc == PM_ENOMEM ? PROVMAT_ENOMEM : PROVMAT_ECONFIG, why.text);
@@ -321,7 +305,7 @@ static int say(struct call *call, struct provmat_error *err)
     if (!p) return no_producer(err);
     struct pm_error why;
     pthread_mutex_lock(&p->lock);
-    int rc = guarded(accept_event, call, &why);
+    int rc = pm_memory_guarded(accept_event, call, &why);
     int code = rc == PM_ETIMEOUT ? PROVMAT_EDROPPED : code_of(rc);
     if (code == PROVMAT_EINVALID) p->rejected++;
     pthread_mutex_unlock(&p->lock);
@@ -562,7 +546,7 @@ size_t provmat_params_canonical(const char *params, char *out, size_t size, stru
 {
     struct pm_error why = {0};
     struct identity_call call = {.params = params};
-    int rc = guarded(canonical, &call, &why);
+    int rc = pm_memory_guarded(canonical, &call, &why);
     size_t len = rc == PM_OK ? call.canonical.len : 0;
     if (rc == PM_OK && len < size) {
         memcpy(out, call.canonical.ptr, len);
@@ -577,7 +561,7 @@ int provmat_param_id(const char *params, char out[65], struct provmat_error *err
 {
     struct pm_error why = {0};
     struct identity_call call = {.params = params};
-    int rc = guarded(canonical, &call, &why);
+    int rc = pm_memory_guarded(canonical, &call, &why);
     if (rc == PM_OK) {
         pm_param_id(pm_buf_slice(&call.canonical), out);
         out[64] = 0;

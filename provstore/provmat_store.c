@@ -51,22 +51,6 @@ static int give(struct provmat_error *err, int code, const char *text)
     return code;
 }
 
-/* Calls work(arg) with an end for when memory is out: PM_ENOMEM instead of the end of somebody else's process. What arg
- * points to is then as far as it had come. */
-static int guarded(int (*work)(void *arg, struct pm_error *err), void *arg, struct pm_error *err)
-{
-    struct pm_memory_guard guard = {.wait = false};
-    int rc;
-    if (setjmp(guard.jump) == 0) {
-        pm_memory_guard_set(&guard);
-        rc = work(arg, err);
-    } else {
-        rc = pm_error_set(err, PM_ENOMEM, "out of memory");
-    }
-    pm_memory_guard_set(NULL);
-    return rc;
-}
-
 /* A text that ends with a zero. */
 static char *text_of(struct pm_arena *arena, struct pm_slice slice)
 {
@@ -127,7 +111,7 @@ int provmat_store_open(const struct provmat_store_options *options, provmat_stor
     struct opening opening = {.given = options, .store = calloc(1, sizeof(struct provmat_store))};
     if (!opening.store) return give(err, PROVMAT_ENOMEM, "out of memory");
     opening.store->root_fd = -1;
-    int rc = guarded(open_parts, &opening, &why);
+    int rc = pm_memory_guarded(open_parts, &opening, &why);
     if (rc != PM_OK) {
         provmat_store_close(opening.store);
         return give(err, rc == PM_ENOMEM ? PROVMAT_ENOMEM : PROVMAT_ECONFIG, why.text);
@@ -323,7 +307,7 @@ int provmat_store_put(provmat_store *store, const struct provmat_put *put, struc
     struct putting call = {
         .store = store, .given = put, .room = calloc(1, sizeof(struct room)), .stage = PM_STAGE_CLOSED};
     if (!call.room) return give(err, PROVMAT_ENOMEM, "out of memory");
-    int rc = store ? guarded(put_result, &call, &why) : PM_OK;
+    int rc = store ? pm_memory_guarded(put_result, &call, &why) : PM_OK;
     pm_stage_discard(&call.stage); /* still open when memory was out */
     if (!store || rc != PM_OK) {
         provmat_stored_free(&call.room->stored);
@@ -423,7 +407,7 @@ int provmat_store_get(provmat_store *store, const struct provmat_get *get, struc
     struct provmat_error event_why = {0};
     struct getting call = {.store = store, .given = get, .room = calloc(1, sizeof(struct room))};
     if (!call.room) return give(err, PROVMAT_ENOMEM, "out of memory");
-    int rc = store ? guarded(get_result, &call, &why) : PM_OK;
+    int rc = store ? pm_memory_guarded(get_result, &call, &why) : PM_OK;
     if (!store || rc != PM_OK) {
         provmat_stored_free(&call.room->stored);
         return store ? give(err, code_of(rc), why.text) : no_store(err);
@@ -464,7 +448,7 @@ int provmat_aggregation_id(const char *target, const char *const *task_ids, size
 {
     struct pm_error why = {0};
     struct aggregating call = {.target = target, .task_ids = task_ids, .n = n, .out = out};
-    int rc = guarded(make_aggregation_id, &call, &why);
+    int rc = pm_memory_guarded(make_aggregation_id, &call, &why);
     pm_arena_release(&call.arena);
     return give(err, code_of(rc), why.text);
 }

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/error.h"
+
 #define WAIT_NS 50000000L
 
 _Noreturn void pm_check_failed(const char *file, int line, const char *cond)
@@ -19,6 +21,20 @@ _Noreturn void pm_check_failed(const char *file, int line, const char *cond)
 static _Thread_local struct pm_memory_guard *guard;
 
 void pm_memory_guard_set(struct pm_memory_guard *wanted) { guard = wanted; }
+
+int pm_memory_guarded(int (*work)(void *arg, struct pm_error *err), void *arg, struct pm_error *err)
+{
+    struct pm_memory_guard own = {.wait = false};
+    int rc;
+    if (setjmp(own.jump) == 0) {
+        pm_memory_guard_set(&own);
+        rc = work(arg, err);
+    } else {
+        rc = pm_error_set(err, PM_ENOMEM, "out of memory");
+    }
+    pm_memory_guard_set(NULL);
+    return rc;
+}
 
 /* The first thread ends the process; exit is not for two at once, so the others wait for it. */
 static _Noreturn void end_without_memory(void)

@@ -33,6 +33,10 @@ struct pm_memory_guard {
     jmp_buf jump; /* !wait */
 };
 void pm_memory_guard_set(struct pm_memory_guard *guard);
+/* work(arg) under a guard that jumps: PM_ENOMEM when memory is out. What `arg` points to is then as far as it had come.
+ */
+struct pm_error;
+int pm_memory_guarded(int (*work)(void *arg, struct pm_error *err), void *arg, struct pm_error *err);
 
 /* Declaration and acquisition together: PM_CLEANUP(fn) type *x = ...; calls fn(&x) at the end of the block. */
 #define PM_CLEANUP(fn) __attribute__((cleanup(fn)))
