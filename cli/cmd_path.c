@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "common/base/check.h"
 #include "common/base/json.h"
+#include "common/event/identity.h"
 #include "common/store/index.h"
 #include "provstore/schema.h"
 #include "query/output.h"
@@ -361,17 +362,16 @@ static int add_candidates(void *arg, const struct pm_result *result, struct pm_e
 {
     struct parsing *run = arg;
     const struct pm_event *facts = &result->facts;
-    struct pm_slice model = facts->model_digest, algorithm = PM_SLICE("sha256:"), none = {NULL, 0};
+    struct pm_slice none = {NULL, 0};
     char hex[64];
     (void)err;
-    if ((facts->has & PM_HAS(model_digest)) && pm_slice_starts(model, algorithm))
-        model = pm_slice(model.ptr + algorithm.len, model.len - algorithm.len);
     struct pm_slice param_id = pm_result_param_id(result, hex);
     for (size_t i = 0; i < run->n; i++) {
         add_candidate(&run->guesses[i], "param_id", param_id);
         add_candidate(&run->guesses[i], "bundle_digest",
                       facts->has & PM_HAS(bundle_digest) ? facts->bundle_digest : none);
-        add_candidate(&run->guesses[i], "model_digest", facts->has & PM_HAS(model_digest) ? model : none);
+        add_candidate(&run->guesses[i], "model_digest",
+                      facts->has & PM_HAS(model_digest) ? pm_digest_digits(facts->model_digest) : none);
     }
     return PM_OK;
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "common/base/check.h"
+#include "common/base/time.h"
 
 #define BATCHES 3
 #define MAP_FULL_TRIES 4
@@ -103,11 +104,7 @@ int pm_pipeline_open(struct pm_writer *writer, bool idle_merge, struct pm_pipeli
     p->writer = writer;
     p->idle_merge = idle_merge;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_t attributes; /* a wait must not last a day because the time of day jumped back by one */
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pm_time_cond_init(&p->changed);
     for (size_t i = 0; i < BATCHES; i++) p->free[p->n_free++] = &p->batches[i];
     int rc = pthread_create(&p->thread, NULL, write_loop, p);
     if (rc != 0) {

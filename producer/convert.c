@@ -7,25 +7,10 @@
 #include "common/base/json.h"
 #include "common/event/identity.h"
 
-#define TAKE(own, given, name, err) pm_given_take(&(own), sizeof(own), given, name, err)
-
 /* ---- members ---- */
 
-static void put_text(struct pm_event *ev, uint64_t bit, struct pm_slice *member, const char *text)
-{
-    if (!text) return;
-    *member = pm_slice_cstr(text);
-    ev->has |= bit;
-}
-#define TEXT(member, text) put_text(ev, PM_HAS(member), &ev->member, text)
-
-#define NUMBER(member, given, value)   \
-    do {                               \
-        if (given) {                   \
-            ev->member = (value);      \
-            ev->has |= PM_HAS(member); \
-        }                              \
-    } while (0)
+#define TEXT(member, text) PM_EVENT_SET_TEXT(ev, member, text)
+#define NUMBER(member, given, value) PM_EVENT_SET_IF(ev, member, given, value)
 
 static int refuse_word(const char *field, int value, const char *words, struct pm_error *err)
 {
@@ -164,7 +149,7 @@ static int put_result(struct pm_event *ev, const struct provmat_result *given, s
                       struct pm_error *err)
 {
     struct provmat_result r;
-    PM_TRY(TAKE(r, given, "provmat_result", err));
+    PM_TRY(PM_GIVEN_TAKE(r, given, "provmat_result", err));
     if (r.kind != PROVMAT_SIM && r.kind != PROVMAT_AGG)
         return refuse_word("kind", r.kind, "PROVMAT_SIM (1) or PROVMAT_AGG (2)", err);
     TEXT(result, r.path);
@@ -206,7 +191,7 @@ IS_COMMON(provmat_status_changed);
 static int put_computed(struct pm_event *ev, const void *given, struct pm_record_maker *maker, struct pm_error *err)
 {
     struct provmat_computed e;
-    PM_TRY(TAKE(e, given, "provmat_computed", err));
+    PM_TRY(PM_GIVEN_TAKE(e, given, "provmat_computed", err));
     PM_TRY(put_result(ev, e.result, maker, err));
     NUMBER(loss, e.has & PROVMAT_HAS_LOSS, e.loss);
     NUMBER(n_replicates, e.n_replicates != 0, e.n_replicates);
@@ -224,7 +209,7 @@ static int put_computed(struct pm_event *ev, const void *given, struct pm_record
 static int put_reused(struct pm_event *ev, const void *given, struct pm_record_maker *maker, struct pm_error *err)
 {
     struct provmat_reused e;
-    PM_TRY(TAKE(e, given, "provmat_reused", err));
+    PM_TRY(PM_GIVEN_TAKE(e, given, "provmat_reused", err));
     PM_TRY(put_result(ev, e.result, maker, err));
     if (e.source < 0 || e.source > PROVMAT_SOURCE_JOB)
         return refuse_word("source", e.source, "0 (absent) or one of PROVMAT_SOURCE_LOCAL (1) to _JOB (4)", err);
@@ -238,7 +223,7 @@ static int put_reused(struct pm_event *ev, const void *given, struct pm_record_m
 static int put_failed(struct pm_event *ev, const void *given, struct pm_record_maker *maker, struct pm_error *err)
 {
     struct provmat_failed e;
-    PM_TRY(TAKE(e, given, "provmat_failed", err));
+    PM_TRY(PM_GIVEN_TAKE(e, given, "provmat_failed", err));
     PM_TRY(put_result(ev, e.result, maker, err));
     ev->failure = (struct pm_failure){.type = pm_slice_cstr(e.error_type ? e.error_type : ""),
                                       .message = pm_slice_cstr(e.error_message ? e.error_message : ""),
@@ -250,7 +235,7 @@ static int put_failed(struct pm_event *ev, const void *given, struct pm_record_m
 static int put_expected(struct pm_event *ev, const void *given, struct pm_record_maker *maker, struct pm_error *err)
 {
     struct provmat_expected e;
-    PM_TRY(TAKE(e, given, "provmat_expected", err));
+    PM_TRY(PM_GIVEN_TAKE(e, given, "provmat_expected", err));
     TEXTS(results, "results", e.results, e.n_results, PM_EXPECTED_MAX);
     return PM_OK;
 }
@@ -258,7 +243,7 @@ static int put_expected(struct pm_event *ev, const void *given, struct pm_record
 static int put_deleted(struct pm_event *ev, const void *given, struct pm_error *err)
 {
     struct provmat_deleted e;
-    PM_TRY(TAKE(e, given, "provmat_deleted", err));
+    PM_TRY(PM_GIVEN_TAKE(e, given, "provmat_deleted", err));
     TEXT(result, e.path);
     TEXT(reason, e.reason);
     return PM_OK;
@@ -267,7 +252,7 @@ static int put_deleted(struct pm_event *ev, const void *given, struct pm_error *
 static int put_submitted(struct pm_event *ev, const void *given, struct pm_record_maker *maker, struct pm_error *err)
 {
     struct provmat_submitted e;
-    PM_TRY(TAKE(e, given, "provmat_submitted", err));
+    PM_TRY(PM_GIVEN_TAKE(e, given, "provmat_submitted", err));
     TEXT(job_type, e.job_type);
     TEXT(bundle_ref, e.bundle_ref);
     TEXT(bundle_digest, e.bundle_digest);
@@ -288,7 +273,7 @@ static int put_submitted(struct pm_event *ev, const void *given, struct pm_recor
 static int put_status(struct pm_event *ev, const void *given, struct pm_error *err)
 {
     struct provmat_status_changed e;
-    PM_TRY(TAKE(e, given, "provmat_status_changed", err));
+    PM_TRY(PM_GIVEN_TAKE(e, given, "provmat_status_changed", err));
     if (e.status < PROVMAT_PENDING || e.status > PROVMAT_CANCELLED)
         return refuse_word("status", e.status, "one of PROVMAT_PENDING (1) to PROVMAT_CANCELLED (6)", err);
     NUMBER(status, true, (enum pm_status)(e.status - PROVMAT_PENDING));

@@ -52,13 +52,9 @@ static struct provmat_producer *all;
 
 static void init_sync(struct provmat_producer *p)
 {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->work, &monotonic);
-    pthread_cond_init(&p->progress, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pm_time_cond_init(&p->work);
+    pm_time_cond_init(&p->progress);
 }
 
 /* A producer that counts from 1, and that no other one is. */

@@ -37,3 +37,11 @@ int pm_artifact_read(int fd, const char *file, bool with_sha256, struct pm_artif
     ret->size = size;
     return PM_OK;
 }
+
+void pm_artifact_of(struct pm_slice bytes, struct pm_artifact *ret)
+{
+    uint8_t digest[32];
+    pm_blake2b(digest, sizeof digest, &bytes, 1);
+    ret->size = bytes.len;
+    pm_hex_encode(digest, sizeof digest, ret->blake2b);
+}

@@ -14,5 +14,7 @@ struct pm_artifact {
 /* Reads `fd` from where it stands to its end, in pieces. `file` is its name in messages. PM_EIO. */
 int pm_artifact_read(int fd, const char *file, bool with_sha256, struct pm_artifact *ret,
                      struct pm_error *err) PM_MUST_CHECK;
+/* The same of bytes in memory, without SHA-256. */
+void pm_artifact_of(struct pm_slice bytes, struct pm_artifact *ret);
 
 #endif

@@ -4,7 +4,7 @@
 #include "common/base/time.h"
 
 /* A snapshot that is of the newest commit keeps nothing from being used again. */
-static int renew(struct pm_fresh *fresh, struct pm_error *err)
+int pm_fresh_newest(struct pm_fresh *fresh, struct pm_error *err)
 {
     fresh->uses = 0;
     fresh->taken_us = pm_time_monotonic_us();
@@ -31,7 +31,5 @@ void pm_fresh_close(struct pm_fresh *fresh)
 int pm_fresh_tick(struct pm_fresh *fresh, struct pm_error *err)
 {
     bool due = ++fresh->uses >= PM_FRESH_USES || pm_time_monotonic_us() - fresh->taken_us >= PM_FRESH_US;
-    return due ? renew(fresh, err) : PM_OK;
+    return due ? pm_fresh_newest(fresh, err) : PM_OK;
 }
-
-int pm_fresh_newest(struct pm_fresh *fresh, struct pm_error *err) { return renew(fresh, err); }

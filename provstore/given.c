@@ -5,23 +5,8 @@
 #include "common/base/json.h"
 #include "common/event/identity.h"
 
-#define TAKE(own, given, name, err) pm_given_take(&(own), sizeof(own), given, name, err)
-
-static void take_text(struct pm_event *ev, uint64_t bit, struct pm_slice *member, const char *text)
-{
-    if (!text) return;
-    *member = pm_slice_cstr(text);
-    ev->has |= bit;
-}
-#define TEXT(member, text) take_text(ev, PM_HAS(member), &ev->member, text)
-
-#define NUMBER(member, given, value)   \
-    do {                               \
-        if (given) {                   \
-            ev->member = (value);      \
-            ev->has |= PM_HAS(member); \
-        }                              \
-    } while (0)
+#define TEXT(member, text) PM_EVENT_SET_TEXT(ev, member, text)
+#define NUMBER(member, given, value) PM_EVENT_SET_IF(ev, member, given, value)
 
 static int read_params(struct pm_slice text, struct pm_arena *arena, struct pm_buf *out, struct pm_error *err)
 {
@@ -63,7 +48,7 @@ static int take_result(const struct provmat_result *given, struct pm_arena *aren
                        struct pm_event *ev, struct pm_error *err)
 {
     struct provmat_result r;
-    PM_TRY(TAKE(r, given, "provmat_result", err));
+    PM_TRY(PM_GIVEN_TAKE(r, given, "provmat_result", err));
     if (r.kind != PROVMAT_SIM && r.kind != PROVMAT_AGG)
         return pm_error_set(err, PM_EINVALID, "kind must be PROVMAT_SIM (1) or PROVMAT_AGG (2), not %d", r.kind);
     NUMBER(kind, true, r.kind == PROVMAT_SIM ? PM_KIND_SIM : PM_KIND_AGG);
@@ -106,7 +91,7 @@ int pm_given_computed_take(const struct provmat_computed *given, struct pm_arena
 {
     struct pm_event facts = {.type = PM_RESULT_DISCOVERED}, *ev = &facts;
     struct pm_given_computed own;
-    PM_TRY(TAKE(own.event, given, "provmat_computed", err));
+    PM_TRY(PM_GIVEN_TAKE(own.event, given, "provmat_computed", err));
     PM_TRY(take_result(own.event.result, arena, &own.result, ev, err));
     if (own.event.outputs || own.event.n_outputs)
         return pm_error_set(err, PM_EINVALID, "outputs are made from the artifacts; leave them NULL");
@@ -128,7 +113,7 @@ int pm_given_reused_take(const struct provmat_reused *given, struct pm_arena *ar
 {
     struct pm_event facts = {.type = PM_RESULT_DISCOVERED};
     struct pm_given_reused own;
-    PM_TRY(TAKE(own.event, given, "provmat_reused", err));
+    PM_TRY(PM_GIVEN_TAKE(own.event, given, "provmat_reused", err));
     PM_TRY(take_result(own.event.result, arena, &own.result, &facts, err));
     if (own.event.outputs || own.event.n_outputs)
         return pm_error_set(err, PM_EINVALID, "outputs are those of the stored result; leave them NULL");

@@ -6,13 +6,6 @@
 #include "common/event/ids.h"
 #include "provstore/store.h"
 
-struct pm_slice pm_key_digest(struct pm_slice digest)
-{
-    struct pm_slice scheme = PM_SLICE("sha256:");
-    if (!pm_slice_starts(digest, scheme)) return digest;
-    return pm_slice(digest.ptr + scheme.len, digest.len - scheme.len);
-}
-
 static int need(const struct pm_event *ev, uint64_t bit, const char *field, struct pm_error *err)
 {
     if (ev->has & bit) return PM_OK;
@@ -166,7 +159,7 @@ int pm_key_complete(const struct pm_schema *schema, struct pm_event *ev, struct 
     if (!schema->paths[kind].n_parts)
         return pm_error_set(err, PM_EUSAGE, "schema \"%.*s\" has no paths of kind %s", PM_SLICE_ARG(schema->id),
                             pm_path_kind_name(kind));
-    if (whole.has & PM_HAS(bundle_digest)) whole.bundle_digest = pm_key_digest(whole.bundle_digest);
+    if (whole.has & PM_HAS(bundle_digest)) whole.bundle_digest = pm_digest_digits(whole.bundle_digest);
     PM_TRY(pm_event_derive(&whole, arena, err));
     PM_TRY(check_members(&whole, arena, err));
     PM_TRY(render(schema, &whole, arena, err));
@@ -203,7 +196,7 @@ int pm_key_compare(const struct pm_event *wanted, const struct pm_event *stored,
     TEXT(aggregation_id)
 #undef TEXT
     if ((both & PM_HAS(model_digest)) &&
-        !pm_slice_eq(pm_key_digest(stored->model_digest), pm_key_digest(wanted->model_digest)))
+        !pm_slice_eq(pm_digest_digits(stored->model_digest), pm_digest_digits(wanted->model_digest)))
         return differ("model_digest", stored->model_digest, wanted->model_digest, err);
     if ((both & PM_HAS(seed)) && wanted->seed != stored->seed)
         return differ("seed", pm_slice(seeds[0], pm_u64_format(stored->seed, seeds[0])),

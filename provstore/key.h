@@ -19,7 +19,5 @@ int pm_key_complete(const struct pm_schema *schema, struct pm_event *ev, struct 
  * names the field and both values; returns PM_OK else. */
 int pm_key_compare(const struct pm_event *wanted, const struct pm_event *stored, struct pm_error *err) PM_MUST_CHECK;
 
-/* Without the "sha256:" that may stand before a digest. */
-struct pm_slice pm_key_digest(struct pm_slice digest);
 
 #endif

@@ -16,7 +16,6 @@
 #include "provstore/given.h"
 #include "provstore/put.h"
 
-#define TAKE(own, given, name, err) pm_given_take(&(own), sizeof(own), given, name, err)
 #define SCHEMA_DEFAULT "token"
 
 struct provmat_store {
@@ -98,7 +97,8 @@ static int open_parts(void *arg, struct pm_error *err)
 {
     struct opening *opening = arg;
     struct provmat_store_options o;
-    if (TAKE(o, opening->given, "provmat_store_options", err) != PM_OK) return pm_error_wrap(err, PM_EUSAGE, "options");
+    if (PM_GIVEN_TAKE(o, opening->given, "provmat_store_options", err) != PM_OK)
+        return pm_error_wrap(err, PM_EUSAGE, "options");
     pm_schemas_builtin(&opening->store->schemas);
     opening->store->producer = o.producer;
     PM_TRY(open_root(opening->store, o.root, err));
@@ -279,7 +279,7 @@ static int put_result(void *arg, struct pm_error *err)
     struct putting *call = arg;
     struct provmat_put given;
     struct pm_put put = {.place = place_of(call->store), .schema = call->store->schema, .stage = &call->stage};
-    PM_TRY(TAKE(given, call->given, "provmat_put", err));
+    PM_TRY(PM_GIVEN_TAKE(given, call->given, "provmat_put", err));
     if (given.flags & ~(unsigned)PROVMAT_PUT_REPAIR)
         return pm_error_set(err, PM_EINVALID, "flags 0x%x: only PROVMAT_PUT_REPAIR (1) is known", given.flags);
     put.repair = given.flags & PROVMAT_PUT_REPAIR;
@@ -334,7 +334,7 @@ struct getting {
 
 static int take_get(const struct getting *call, struct provmat_get *ret, struct pm_get *get, struct pm_error *err)
 {
-    PM_TRY(TAKE(*ret, call->given, "provmat_get", err));
+    PM_TRY(PM_GIVEN_TAKE(*ret, call->given, "provmat_get", err));
     if (ret->flags & ~(unsigned)PROVMAT_GET_LINK)
         return pm_error_set(err, PM_EINVALID, "flags 0x%x: only PROVMAT_GET_LINK (1) is known", ret->flags);
     if ((ret->flags & PROVMAT_GET_LINK) && !ret->to)

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/hash.h"
 #include "common/base/json.h"
 #include "common/base/number.h"
 #include "common/event/ids.h"
@@ -99,22 +98,16 @@ static int open_source(const char *file, struct pm_error *err)
     return fd;
 }
 
-static int sum_bytes(struct pm_slice bytes, struct pm_artifact *ret)
-{
-    unsigned char digest[32];
-    pm_blake2b(digest, sizeof digest, &bytes, 1);
-    ret->size = bytes.len;
-    pm_hex_encode(digest, sizeof digest, ret->blake2b);
-    return PM_OK;
-}
-
 static int take_source(const struct pm_put_source *source, struct pm_stage *stage, struct pm_artifact *ret,
                        struct pm_error *err)
 {
     char name[sizeof "artifact_" + PM_OUTPUT_NAME_BYTES_MAX + sizeof ".arrow"];
     snprintf(name, sizeof name, "artifact_%.*s%s", PM_SLICE_ARG(source->name), source->json ? ".json" : ".arrow");
-    if (!source->file)
-        return stage ? pm_stage_text(stage, name, source->bytes, ret, err) : sum_bytes(source->bytes, ret);
+    if (!source->file && stage) return pm_stage_text(stage, name, source->bytes, ret, err);
+    if (!source->file) {
+        pm_artifact_of(source->bytes, ret);
+        return PM_OK;
+    }
     int fd = open_source(source->file, err);
     if (fd < 0) return PM_EUSAGE;
     int rc = stage ? pm_stage_file(stage, name, fd, source->file, ret, err)
@@ -290,8 +283,8 @@ static int publish(const struct pm_put *put, const struct pm_event *ev, const st
     }
     if (is_damaged(looked)) {
         done->outcome = PM_PUT_REPAIRED;
-        PM_TRY(looked->facts.has ? compare_identity(ev, &looked->facts, err) : PM_OK);
         if (!put->repair) return refuse_damaged(ev, looked, err);
+        PM_TRY(looked->facts.has ? compare_identity(ev, &looked->facts, err) : PM_OK);
         return replace(put, ev, stage, arena, ret_done, err);
     }
     done->outcome = PM_PUT_ALREADY;

@@ -73,12 +73,6 @@ struct pm_slice pm_bundle_digest_part(struct pm_slice ref)
     return pm_bundle_after_colon(at ? pm_slice(at + 1, ref.len - (size_t)(at + 1 - ref.ptr)) : ref);
 }
 
-static struct pm_slice without_algorithm(struct pm_slice digest)
-{
-    struct pm_slice prefix = PM_SLICE("sha256:");
-    return pm_slice_starts(digest, prefix) ? pm_slice(digest.ptr + prefix.len, digest.len - prefix.len) : digest;
-}
-
 static struct pm_slice hash_text(struct pm_slice text, struct pm_arena *arena)
 {
     unsigned char digest[32];
@@ -127,7 +121,7 @@ static int value_of(const struct pm_schema *schema, struct pm_slice name, const 
     bool given = pm_path_facts_get(facts, name, ret);
     if (pm_slice_is(name, "target") && given) *ret = with_replaced(*ret, '/', "_", arena);
     if (given && (pm_slice_is(name, "bundle_digest") || pm_slice_is(name, "model_digest")))
-        *ret = without_algorithm(*ret);
+        *ret = pm_digest_digits(*ret);
     if (given) return PM_OK;
     if (pm_slice_is(name, "schema_name")) *ret = schema->name;
     else if (pm_slice_is(name, "version")) {

@@ -211,14 +211,10 @@ int pm_stage_file(struct pm_stage *stage, const char *name, int source, const ch
 int pm_stage_text(struct pm_stage *stage, const char *name, struct pm_slice bytes, struct pm_artifact *ret,
                   struct pm_error *err)
 {
-    unsigned char digest[32];
     int fd = create(stage, name, err);
     if (fd < 0) return PM_EIO;
     PM_TRY(finish(fd, name, write_all(fd, bytes.ptr, bytes.len) == 0 ? PM_OK : cannot("write", name, err), err));
-    if (!ret) return PM_OK;
-    pm_blake2b(digest, sizeof digest, &bytes, 1);
-    ret->size = bytes.len;
-    pm_hex_encode(digest, sizeof digest, ret->blake2b);
+    if (ret) pm_artifact_of(bytes, ret);
     return PM_OK;
 }
 

@@ -7,8 +7,7 @@
 
 int pm_filter_bundle(const char *text, struct pm_arena *arena, struct pm_slice *ret, struct pm_error *err)
 {
-    struct pm_slice digits = pm_slice_cstr(text);
-    if (pm_slice_starts(digits, PM_SLICE("sha256:"))) digits = pm_slice(digits.ptr + 7, digits.len - 7);
+    struct pm_slice digits = pm_digest_digits(pm_slice_cstr(text));
     if (digits.len < PM_BUNDLE_DIGITS_MIN || digits.len > DIGEST_DIGITS)
         return pm_error_set(err, PM_EUSAGE, "--bundle: \"%s\" has %zu digits; write %d to %d of them", text, digits.len,
                             PM_BUNDLE_DIGITS_MIN, DIGEST_DIGITS);

@@ -7,19 +7,11 @@
 #include <time.h>
 
 #include "common/base/check.h"
+#include "common/base/time.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed;
 static int n_inside;
-
-static void init_changed(void)
-{
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
 
 static void before_fork(void)
 {
@@ -37,7 +29,7 @@ static void after_fork_in_parent(void) { pthread_mutex_unlock(&lock); }
 static void after_fork_in_child(void)
 {
     pthread_mutex_init(&lock, NULL);
-    init_changed();
+    pm_time_cond_init(&changed);
     n_inside = 0;
 }
 
@@ -45,7 +37,7 @@ static void after_fork_in_child(void)
  * while the locks of the others are still free. */
 static void watch_forks(void)
 {
-    init_changed();
+    pm_time_cond_init(&changed);
     (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 

@@ -11,5 +11,6 @@
  * `name` is what messages call it. PM_EINVALID when it is NULL, when the size was never set, or when the struct sets
  * members that are not known here: what is said must not be passed over in silence. */
 int pm_given_take(void *own, size_t own_size, const void *given, const char *name, struct pm_error *err) PM_MUST_CHECK;
+#define PM_GIVEN_TAKE(own, given, name, err) pm_given_take(&(own), sizeof(own), given, name, err)
 
 #endif

@@ -156,3 +156,12 @@ static int64_t clock_us(clockid_t id)
 
 int64_t pm_time_now_us(void) { return clock_us(CLOCK_REALTIME); }
 int64_t pm_time_monotonic_us(void) { return clock_us(CLOCK_MONOTONIC); }
+
+void pm_time_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}

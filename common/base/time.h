@@ -2,6 +2,8 @@
 #ifndef PM_BASE_TIME_H
 #define PM_BASE_TIME_H
 
+#include <pthread.h>
+
 #include "common/base/error.h"
 #include "common/base/slice.h"
 
@@ -18,5 +20,9 @@ static inline int64_t pm_time_of_ms(int64_t ms) { return ms < 0 || ms > PM_TIME_
 size_t pm_time_format(int64_t us, char out[PM_TIME_TEXT_SIZE]);
 int64_t pm_time_now_us(void); /* wall clock: only for producers, diagnostics and quarantine rows; never in apply (I2) */
 int64_t pm_time_monotonic_us(void); /* for time-outs and rates */
+/* A condition whose timed waits end by the monotonic clock: none lasts a day because the time of day jumped back by
+ * one.
+ */
+void pm_time_cond_init(pthread_cond_t *cond);
 
 #endif

@@ -139,6 +139,20 @@ struct pm_event {
 
 static inline bool pm_event_has(const struct pm_event *ev, uint64_t bits) { return (ev->has & bits) == bits; }
 
+/* Sets a member from a C text (NULL: not), and from a value that may not be given. */
+#define PM_EVENT_SET_TEXT(ev, member, text)                                 \
+    do {                                                                    \
+        const char *given_text = (text);                                    \
+        PM_EVENT_SET_IF(ev, member, given_text, pm_slice_cstr(given_text)); \
+    } while (0)
+#define PM_EVENT_SET_IF(ev, member, given, value) \
+    do {                                          \
+        if (given) {                              \
+            (ev)->member = (value);               \
+            (ev)->has |= PM_HAS(member);          \
+        }                                         \
+    } while (0)
+
 const char *pm_event_type_name(enum pm_event_type type); /* "ResultComputed" */
 const char *pm_kind_name(enum pm_kind kind);
 const char *pm_source_name(enum pm_source source);

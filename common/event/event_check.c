@@ -412,11 +412,7 @@ int pm_event_check(const struct pm_event *ev, struct pm_error *err)
 int pm_event_complete_read(struct pm_event *ev, bool time_given, enum pm_event_trust trust, struct pm_arena *arena,
                            struct pm_buf *scratch, struct pm_error *err)
 {
-    static const struct pm_slice scheme = {"sha256:", 7};
-    /* A digest may be written with the name of its algorithm before it. */
-    if (pm_event_has(ev, PM_HAS(bundle_digest)) && pm_slice_starts(ev->bundle_digest, scheme)) {
-        ev->bundle_digest = pm_slice(ev->bundle_digest.ptr + scheme.len, ev->bundle_digest.len - scheme.len);
-    }
+    if (pm_event_has(ev, PM_HAS(bundle_digest))) ev->bundle_digest = pm_digest_digits(ev->bundle_digest);
     PM_TRY(pm_event_derive(ev, arena, err));
     bool id_given = pm_event_has(ev, PM_HAS(event_id));
     if (!id_given) { /* a stand-in, so that the rules can be checked before the record is made */

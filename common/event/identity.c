@@ -375,6 +375,12 @@ int pm_bundle_ref_digest(struct pm_slice ref, struct pm_slice *ret_digest, struc
                         ref.ptr);
 }
 
+struct pm_slice pm_digest_digits(struct pm_slice digest)
+{
+    struct pm_slice scheme = PM_SLICE("sha256:");
+    return pm_slice_starts(digest, scheme) ? pm_slice(digest.ptr + scheme.len, digest.len - scheme.len) : digest;
+}
+
 int pm_event_derive(struct pm_event *ev, struct pm_arena *arena, struct pm_error *err)
 {
     if (pm_event_has(ev, PM_HAS(bundle_ref)) && !pm_event_has(ev, PM_HAS(bundle_digest))) {

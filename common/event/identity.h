@@ -32,6 +32,9 @@ bool pm_params_get(struct pm_slice canonical_params, struct pm_slice name, struc
 /* "[REPOSITORY@]sha256:HEX" -> the 64 lower-case hex digits (a slice into `ref`); PM_EINVALID else. */
 int pm_bundle_ref_digest(struct pm_slice ref, struct pm_slice *ret_digest, struct pm_error *err) PM_MUST_CHECK;
 
+/* Without the "sha256:" that may stand before a digest. */
+struct pm_slice pm_digest_digits(struct pm_slice digest);
+
 /* Fills in what an event may leave out and others would miss: bundle_digest from bundle_ref, param_id from params
  * (copied to `arena`). What is there stays; whether it agrees is pm_event_check's to say. */
 int pm_event_derive(struct pm_event *ev, struct pm_arena *arena, struct pm_error *err) PM_MUST_CHECK;

@@ -12,6 +12,7 @@
 #include "common/base/buf.h"
 #include "common/base/check.h"
 #include "common/base/hash.h"
+#include "common/base/time.h"
 #include "common/log/log_impl.h"
 
 struct entry {
@@ -76,11 +77,7 @@ static struct memory *memory_new(const char *name, int n_partitions)
     memory->number = ++made;
     memory->n_partitions = n_partitions;
     pthread_mutex_init(&memory->lock, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&memory->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    pm_time_cond_init(&memory->changed);
     for (int i = 0; i < PM_LOG_MEMORY_CALLS; i++) memory->fails[i].after = -1;
     for (int i = 0; i < n_partitions; i++) {
         memory->partitions[i].shown = SIZE_MAX;
