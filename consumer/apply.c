@@ -239,6 +239,7 @@ static int apply(struct pm_application *a, struct pm_error *err)
 
 int pm_apply(struct pm_writer *w, const struct pm_batch *batch, uint64_t headroom, struct pm_error *err)
 {
+    PM_CHECK(batch->hashes.count == 0); /* sealed */
     PM_CHECK(!w->stale);
     struct pm_application a = {.w = w, .batch = batch, .s = w->scratch};
     w->scratch->n_results = w->scratch->n_roles = w->scratch->n_moves = 0;

@@ -12,6 +12,7 @@ void pm_batch_clear(struct pm_batch *batch)
     batch->n_arrivals = 0;
     batch->records = batch->events = 0;
     batch->names.count = 0;
+    batch->hashes.count = 0;
     pm_buf_clear(&batch->bytes);
 }
 
@@ -42,6 +43,26 @@ struct pm_op *pm_batch_op(struct pm_batch *batch)
     struct pm_op *op = &batch->ops[batch->n_ops++];
     memset(op, 0, sizeof *op);
     return op;
+}
+
+void pm_batch_seal(struct pm_batch *batch)
+{
+    struct pm_hash128 hashes[PM_HASH_GROUP];
+    unsigned n = batch->hashes.count;
+    pm_hash_group_finish(&batch->hashes, hashes);
+    for (unsigned i = 0; i < n; i++) batch->ops[batch->hashed[i]].hash = hashes[i];
+}
+
+void pm_batch_hash(struct pm_batch *batch, struct pm_slice path)
+{
+    size_t op = batch->n_ops - 1;
+    if (path.len > PM_HASH_GROUP_BYTES) {
+        batch->ops[op].hash = pm_hash128(path);
+        return;
+    }
+    batch->hashed[batch->hashes.count] = op;
+    pm_hash_group_add(&batch->hashes, path);
+    if (batch->hashes.count == PM_HASH_GROUP) pm_batch_seal(batch);
 }
 
 struct pm_batch_offset *pm_batch_offset(struct pm_batch *batch, int32_t partition)

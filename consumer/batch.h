@@ -14,7 +14,7 @@ enum pm_op_type {                                        /* below PM_OP_JOB: val
 };
 
 struct pm_op {
-    struct pm_hash128 hash;      /* of the path; for operations on a result */
+    struct pm_hash128 hash;      /* of the path; for operations on a result (pm_batch_hash) */
     uint64_t identity, observed; /* sums of the record */
     int64_t at;
     uint8_t event_id[PM_EVENT_ID_BYTES];
@@ -79,6 +79,8 @@ struct pm_batch {
     size_t n_gaps, gaps_room;
     struct pm_batch_arrival *arrivals;
     size_t n_arrivals, arrivals_room;
+    struct pm_hash_group hashes; /* of the paths of the operations `hashed` */
+    size_t hashed[PM_HASH_GROUP];
     uint32_t recent[PM_BATCH_RECENT]; /* by the last bits of a producer: its latest arrivals' place + 1 */
     uint64_t records;                 /* of the log, in this batch */
     uint64_t events;                  /* of them applied */
@@ -87,6 +89,9 @@ struct pm_batch {
 void pm_batch_clear(struct pm_batch *batch);
 void pm_batch_release(struct pm_batch *batch);
 struct pm_op *pm_batch_op(struct pm_batch *batch); /* a new one, zeroed; ends at the next call */
+/* Sets `op->hash`, for the newest operation: at once or with others, at the latest when the batch is sealed. */
+void pm_batch_hash(struct pm_batch *batch, struct pm_slice path);
+void pm_batch_seal(struct pm_batch *batch); /* after the last operation, before it is applied */
 struct pm_batch_offset *pm_batch_offset(struct pm_batch *batch, int32_t partition); /* found or new */
 struct pm_batch_poison *pm_batch_poison(struct pm_batch *batch);
 /* Puts the gap in place of the partition's open one, or (NULL) takes that away. */

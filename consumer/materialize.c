@@ -78,6 +78,7 @@ int pm_quarantine_retry(const struct pm_consumer_options *options, uint64_t *ret
     if (rc == PM_OK && r.batch.n_recovered) {
         r.batch.n_offsets = 0; /* where the partitions stand is not changed by this */
         r.batch.n_poison = 0;
+        pm_batch_seal(&r.batch);
         rc = pm_apply(writer, &r.batch, 0, err);
     }
     pm_batch_release(&r.batch);

@@ -7,12 +7,15 @@
 #include "common/base/hash.h"
 #include "common/base/varint.h"
 
+#define RECENT_BITS 8
+
 struct name_map {
     struct pm_slice *texts; /* by number */
     uint32_t count, room;
-    uint32_t *slots;  /* number + 1; 0: empty */
-    uint32_t n_slots; /* power of two */
-    uint32_t recent;  /* the number given last: events of one job come together */
+    uint32_t *slots;                   /* number + 1; 0: empty */
+    uint32_t n_slots;                  /* power of two */
+    uint32_t recent[1 << RECENT_BITS]; /* number + 1 of what was asked for last, by glance(): some jobs run at once and
+                                          name the same things over and over */
 };
 
 struct pm_names {
@@ -24,6 +27,20 @@ void pm_fresh_names_release(struct pm_fresh_names *fresh)
 {
     free(fresh->rows);
     *fresh = (struct pm_fresh_names){0};
+}
+
+/* What both ends of a text and its length say: enough to tell those apart that are in use at one time. */
+static uint32_t glance(struct pm_slice text)
+{
+    uint64_t first = 0, last = 0;
+    if (text.len >= 8) {
+        memcpy(&first, text.ptr, 8);
+        memcpy(&last, text.ptr + text.len - 8, 8);
+    } else if (text.len) {
+        memcpy(&first, text.ptr, text.len);
+    }
+    uint64_t h = (first ^ last << 29 ^ last >> 35 ^ text.len) * 0x9e3779b97f4a7c15u;
+    return (uint32_t)(h >> (64 - RECENT_BITS));
 }
 
 static uint32_t slot_of(const struct name_map *map, struct pm_slice text)
@@ -62,14 +79,13 @@ static void map_put(struct name_map *map, uint32_t number, struct pm_slice text)
     map->slots[slot_of(map, text)] = number + 1;
 }
 
-uint32_t pm_names_intern(struct pm_names *names, enum pm_name_kind kind, struct pm_slice text,
-                         struct pm_fresh_names *fresh)
+static uint32_t find_or_add(struct pm_names *names, enum pm_name_kind kind, struct pm_slice text,
+                            struct pm_fresh_names *fresh)
 {
     struct name_map *map = &names->maps[kind];
-    if (map->recent < map->count && pm_slice_eq(map->texts[map->recent], text)) return map->recent;
     if (map->n_slots) {
         uint32_t i = slot_of(map, text);
-        if (map->slots[i]) return map->recent = map->slots[i] - 1;
+        if (map->slots[i]) return map->slots[i] - 1;
     }
     uint32_t number = map->count;
     PM_CHECK(number < UINT32_MAX / 2);
@@ -80,7 +96,18 @@ uint32_t pm_names_intern(struct pm_names *names, enum pm_name_kind kind, struct 
         fresh->rows = pm_realloc(fresh->rows, fresh->room * sizeof *fresh->rows);
     }
     fresh->rows[fresh->count++] = (struct pm_fresh_name){kind, number, kept};
-    return map->recent = number;
+    return number;
+}
+
+uint32_t pm_names_intern(struct pm_names *names, enum pm_name_kind kind, struct pm_slice text,
+                         struct pm_fresh_names *fresh)
+{
+    struct name_map *map = &names->maps[kind];
+    uint32_t *recent = &map->recent[glance(text)];
+    if (*recent && pm_slice_eq(map->texts[*recent - 1], text)) return *recent - 1;
+    uint32_t number = find_or_add(names, kind, text, fresh);
+    *recent = number + 1;
+    return number;
 }
 
 int pm_names_load(struct pm_kv_txn *txn, const struct pm_tables *tables, struct pm_names **ret, struct pm_error *err)

@@ -133,6 +133,7 @@ int pm_pipeline_take(struct pm_pipeline *p, struct pm_batch **ret, struct pm_err
 
 void pm_pipeline_give(struct pm_pipeline *p, struct pm_batch *batch)
 {
+    pm_batch_seal(batch);
     pthread_mutex_lock(&p->lock);
     p->given[p->n_given++] = batch;
     pthread_cond_broadcast(&p->changed);

@@ -87,7 +87,7 @@ static void result_event(struct pm_prepare *p, const struct pm_event *ev, uint32
     struct pm_op *op = pm_batch_op(batch);
     fill_stamp(ev, op);
     op->job1 = job1;
-    op->hash = pm_hash128(ev->result);
+    pm_batch_hash(batch, ev->result);
     struct pm_record rec;
     fill_record(p, ev, batch, op, &rec);
     op->identity = pm_record_identity_sum(&rec);
@@ -104,7 +104,7 @@ static void bare_path(const struct pm_event *ev, struct pm_slice path, uint32_t 
     struct pm_op *op = pm_batch_op(batch);
     fill_stamp(ev, op);
     op->job1 = job1;
-    op->hash = pm_hash128(path);
+    pm_batch_hash(batch, path);
     struct pm_record rec = {.stamp = {.type = PM_CLASS_UNKNOWN}, .path = path};
     put_record(&rec, pm_slice("", 0), pm_slice("", 0), batch, op);
 }

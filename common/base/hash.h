@@ -21,6 +21,19 @@ struct pm_hash128 {
 /* BLAKE2b-128 of a result's path: its key everywhere in the index. */
 struct pm_hash128 pm_hash128(struct pm_slice bytes);
 
+/* The same of several texts at once, where the processor can; a zeroed struct is an empty group. Texts of up to
+ * PM_HASH_GROUP_BYTES are copied into it until it is full. `finish` writes as many hashes as there are texts, in their
+ * order, and empties the group. */
+#define PM_HASH_GROUP 4
+#define PM_HASH_GROUP_BYTES 128 /* a block */
+struct pm_hash_group {
+    unsigned char blocks[PM_HASH_GROUP][PM_HASH_GROUP_BYTES]; /* filled up with zeros */
+    uint8_t len[PM_HASH_GROUP];
+    unsigned count;
+};
+void pm_hash_group_add(struct pm_hash_group *group, struct pm_slice bytes);
+void pm_hash_group_finish(struct pm_hash_group *group, struct pm_hash128 out[PM_HASH_GROUP]);
+
 /* Not cryptographic: 64 bits for tables in memory and for "has this been seen" comparisons. `seed` chains calls. */
 uint64_t pm_hash64(const void *ptr, size_t len, uint64_t seed);
 

@@ -138,33 +138,80 @@ size_t pm_i64_format(int64_t value, char out[PM_INTEGER_TEXT_SIZE])
 
 /* ---- hexadecimal ---- */
 
+/* Sixteen digits at a time, the last time over digits that were looked at before; ids and digests have 32 or 64. */
+#define STEP 16
+
+typedef uint8_t vector __attribute__((vector_size(STEP)));
+typedef uint16_t vector_of_pairs __attribute__((vector_size(STEP)));
+typedef uint64_t vector_of_words __attribute__((vector_size(STEP)));
+typedef uint8_t half_vector __attribute__((vector_size(STEP / 2)));
+
+static inline vector digits_at(const char *p)
+{
+    vector digits;
+    memcpy(&digits, p, sizeof digits);
+    return digits;
+}
+
+/* The digits' values; *bad gets bits where a character is no digit. */
+static inline vector nibbles_of(vector digits, vector *bad)
+{
+    vector number = digits - '0', letter = digits - 'a';
+    vector is_number = (vector)(number < 10), is_letter = (vector)(letter < 6);
+    *bad |= ~(is_number | is_letter);
+    return (number & is_number) | ((letter + 10) & is_letter);
+}
+
+static inline void put_bytes_of(vector nibbles, uint8_t *out)
+{
+    vector_of_pairs pairs = (vector_of_pairs)nibbles; /* the first digit is the low half of a pair */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    pairs = pairs >> 8 | pairs << 8;
+#endif
+    half_vector bytes = __builtin_convertvector((pairs << 4 | pairs >> 8) & 0xff, half_vector);
+    memcpy(out, &bytes, sizeof bytes);
+}
+
+static inline bool is_zero(vector v)
+{
+    vector_of_words words = (vector_of_words)v;
+    return (words[0] | words[1]) == 0;
+}
+
 static int hex_digit(char c)
 {
     if (is_digit(c)) return c - '0';
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Eight valid digits, the first in the lowest byte, as four bytes. */
-static uint32_t hex_word(uint64_t word)
+bool pm_hex_valid(struct pm_slice hex)
 {
-    uint64_t nibbles = (word & 0x0f0f0f0f0f0f0f0f) + 9 * (word >> 6 & 0x0101010101010101); /* letters have bit 6 */
-    uint64_t bytes = (nibbles << 4 | nibbles >> 8) & 0x00ff00ff00ff00ff;
-    bytes = (bytes | bytes >> 8) & 0x0000ffff0000ffff;
-    return (uint32_t)(bytes | bytes >> 16);
+    if (hex.len < STEP) {
+        for (size_t i = 0; i < hex.len; i++)
+            if (hex_digit(hex.ptr[i]) < 0) return false;
+        return true;
+    }
+    vector bad = {0};
+    for (size_t i = 0; i < hex.len - STEP; i += STEP) (void)nibbles_of(digits_at(hex.ptr + i), &bad);
+    (void)nibbles_of(digits_at(hex.ptr + hex.len - STEP), &bad);
+    return is_zero(bad);
 }
 
 bool pm_hex_decode(struct pm_slice hex, uint8_t *out)
 {
-    if (hex.len % 2 || !pm_hex_valid(hex)) return false;
-    size_t i = 0;
-    for (; i + 8 <= hex.len; i += 8) {
-        uint64_t word;
-        memcpy(&word, hex.ptr + i, 8);
-        uint32_t four = hex_word(word);
-        memcpy(out + i / 2, &four, 4);
+    if (hex.len % 2) return false;
+    if (hex.len < STEP) {
+        if (!pm_hex_valid(hex)) return false;
+        for (size_t i = 0; i < hex.len; i += 2)
+            out[i / 2] = (uint8_t)(hex_digit(hex.ptr[i]) << 4 | hex_digit(hex.ptr[i + 1]));
+        return true;
     }
-    for (; i < hex.len; i += 2) out[i / 2] = (uint8_t)(hex_digit(hex.ptr[i]) << 4 | hex_digit(hex.ptr[i + 1]));
-    return true;
+    vector bad = {0};
+    for (size_t i = 0; i < hex.len - STEP; i += STEP)
+        put_bytes_of(nibbles_of(digits_at(hex.ptr + i), &bad), out + i / 2);
+    size_t last = hex.len - STEP;
+    put_bytes_of(nibbles_of(digits_at(hex.ptr + last), &bad), out + last / 2);
+    return is_zero(bad);
 }
 
 void pm_hex_encode(const void *bytes, size_t len, char *out)
@@ -174,24 +221,4 @@ void pm_hex_encode(const void *bytes, size_t len, char *out)
         out[2 * i] = "0123456789abcdef"[p[i] >> 4];
         out[2 * i + 1] = "0123456789abcdef"[p[i] & 15];
     }
-}
-
-#define EACH_BYTE(b) (0x0101010101010101u * (b))
-
-bool pm_hex_valid(struct pm_slice hex)
-{
-    size_t i = 0;
-    for (; i + 8 <= hex.len;
-         i +=
-         8) { /* eight characters at once: adding 0x80 - x sets the high bit of bytes >= x, as all are below 0x80 */
-        uint64_t word;
-        memcpy(&word, hex.ptr + i, 8);
-        uint64_t digits = (word + EACH_BYTE(0x80 - '0')) & ~(word + EACH_BYTE(0x80 - ('9' + 1)));
-        uint64_t letters = (word + EACH_BYTE(0x80 - 'a')) & ~(word + EACH_BYTE(0x80 - ('f' + 1)));
-        if (((digits | letters) & ~word & EACH_BYTE(0x80)) != EACH_BYTE(0x80)) return false;
-    }
-    for (; i < hex.len; i++) {
-        if (hex_digit(hex.ptr[i]) < 0) return false;
-    }
-    return true;
 }

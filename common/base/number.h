@@ -26,9 +26,9 @@ size_t pm_i64_format(int64_t value, char out[PM_INTEGER_TEXT_SIZE]);
 bool pm_u64_parse(struct pm_slice digits, uint64_t *ret); /* digits only, no sign, no blank; false past 2^64-1 */
 bool pm_i64_parse(struct pm_slice text, int64_t *ret);    /* optional '-', digits; false outside int64 */
 
-/* Hexadecimal, lower case only. */
-bool pm_hex_decode(struct pm_slice hex,
-                   uint8_t *out); /* hex.len/2 bytes; false on an odd length or another character */
+/* Hexadecimal, lower case only. Into hex.len/2 bytes; false on an odd length or another character, `out` is undefined
+ * then. */
+bool pm_hex_decode(struct pm_slice hex, uint8_t *out);
 void pm_hex_encode(const void *bytes, size_t len, char *out); /* 2*len characters, no zero */
 
 bool pm_hex_valid(struct pm_slice hex); /* every character is one of 0-9 a-f; true when empty */

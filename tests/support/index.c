@@ -152,6 +152,7 @@ void test_index_line(struct test_index *index, const char *line)
 
 void test_index_apply(struct test_index *index)
 {
+    pm_batch_seal(&index->batch);
     MUST(pm_apply(index->w, &index->batch, 0, err));
     pm_batch_clear(&index->batch);
 }
@@ -170,6 +171,7 @@ void test_index_fail(struct test_index *index)
      * before it has been applied. */
     struct pm_batch *batch = &index->batch;
     size_t n = batch->n_ops, with_path = n;
+    pm_batch_seal(batch);
     for (size_t i = 0; i < n; i++)
         if (batch->ops[i].type <= PM_RESULT_DELETED) with_path = i;
     if (with_path == n) return;

@@ -24,6 +24,7 @@ TestSuite(prepare, .init = make, .fini = unmake);
 static const struct pm_op *op_of(const char *line)
 {
     test_index_line(&x, line);
+    pm_batch_seal(&x.batch);
     return &x.batch.ops[x.batch.n_ops - 1];
 }
 

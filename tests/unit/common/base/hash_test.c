@@ -44,6 +44,29 @@ Test(hash, hash128_orders_as_its_bytes)
     cr_assert_eq(hash.lo, 0x2109c90275287816u);
 }
 
+Test(hash, a_group_gives_what_one_gives)
+{
+    char text[PM_HASH_GROUP_BYTES];
+    struct pm_hash_group group = {.count = 0};
+    struct pm_hash128 hashes[PM_HASH_GROUP];
+    size_t lens[PM_HASH_GROUP];
+    for (size_t i = 0; i < sizeof text; i++) text[i] = (char)(i * 31 + 5);
+    for (size_t first = 0; first <= sizeof text; first++) {
+        unsigned n = first % 5 ? PM_HASH_GROUP
+                               : first % PM_HASH_GROUP; /* also groups that are not full, and empty ones */
+        for (unsigned i = 0; i < n; i++) {
+            lens[i] = (first + 43 * (size_t)i) % (sizeof text + 1);
+            pm_hash_group_add(&group, pm_slice(text, lens[i]));
+        }
+        pm_hash_group_finish(&group, hashes);
+        cr_assert_eq(group.count, 0);
+        for (unsigned i = 0; i < n; i++) {
+            struct pm_hash128 alone = pm_hash128(pm_slice(text, lens[i]));
+            cr_assert(hashes[i].hi == alone.hi && hashes[i].lo == alone.lo, "%zu bytes in lane %u", lens[i], i);
+        }
+    }
+}
+
 Test(hash, crc32c_gives_the_published_values)
 {
     char zeros[32] = {0}, ones[32], ramp[32];
