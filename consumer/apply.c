@@ -23,6 +23,8 @@ struct pm_apply_scratch *pm_apply_scratch_new(void)
     return s;
 }
 
+void pm_apply_scratch_forget(struct pm_apply_scratch *s) { pm_job_scratch_forget(s->job); }
+
 void pm_apply_scratch_free(struct pm_apply_scratch *s)
 {
     if (!s) return;
@@ -33,6 +35,7 @@ void pm_apply_scratch_free(struct pm_apply_scratch *s)
     free(s->items2);
     pm_buf_release(&s->bytes);
     pm_buf_release(&s->entries);
+    pm_record_block_release(&s->block);
     pm_job_scratch_free(s->job);
     free(s);
 }
@@ -242,6 +245,7 @@ int pm_apply(struct pm_writer *w, const struct pm_batch *batch, uint64_t headroo
     PM_CHECK(batch->hashes.count == 0); /* sealed */
     PM_CHECK(!w->stale);
     struct pm_application a = {.w = w, .batch = batch, .s = w->scratch};
+    pm_record_block_clear(&w->scratch->block);
     w->scratch->n_results = w->scratch->n_roles = w->scratch->n_moves = 0;
     items_room(w->scratch, batch->n_ops);
     if (headroom == 0) headroom = PM_FAULT_LIMIT(headroom, 8 * batch->bytes.len + ((uint64_t)256 << 20));

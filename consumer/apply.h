@@ -10,6 +10,7 @@
 #define PM_CONSUMER_APPLY_H
 
 #include "common/store/facts.h"
+#include "common/store/record_block.h"
 #include "consumer/writer.h"
 
 struct pm_new_result { /* -> dictionary */
@@ -36,9 +37,11 @@ struct pm_apply_scratch { /* memory that lives from batch to batch */
     struct pm_buf bytes, entries;
     struct pm_sort_item *items, *items2; /* sort.h */
     size_t items_room;
+    struct pm_record_block block; /* new records, until they are written */
     struct pm_job_scratch *job;
 };
 struct pm_apply_scratch *pm_apply_scratch_new(void);
+void pm_apply_scratch_forget(struct pm_apply_scratch *scratch); /* what it knows of the index: after an abort */
 void pm_apply_scratch_free(struct pm_apply_scratch *scratch);
 
 /* One application under way. */
@@ -73,6 +76,7 @@ int pm_apply_producers(struct pm_application *a, struct pm_error *err) PM_MUST_C
 /* apply_jobs.c */
 int pm_apply_jobs(struct pm_application *a, struct pm_error *err) PM_MUST_CHECK;
 struct pm_job_scratch *pm_job_scratch_new(void);
+void pm_job_scratch_forget(struct pm_job_scratch *scratch); /* what it knows of the index */
 void pm_job_scratch_free(struct pm_job_scratch *scratch);
 
 #endif

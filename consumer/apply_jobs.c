@@ -1,5 +1,5 @@
 /* apply_jobs.c: the second pass of a batch: job by job. A job's chunks of pairs are read, changed in memory and written
- * back; nothing about jobs is kept in memory between batches, so there is nothing to roll back. A pair that is there
+ * back; of jobs nothing is kept in memory between batches but which of their values the index has. A pair that is there
  * already is found before anything is written, which makes a second delivery harmless. */
 #include <stdlib.h>
 
@@ -16,6 +16,8 @@ struct chunk {
     bool dirty;
 };
 
+#define KNOWN_VALUES_BITS 15
+
 struct pm_job_scratch {
     struct pm_pair *pairs, *sorted;
     size_t n_pairs, pairs_room, sorted_room;
@@ -27,9 +29,12 @@ struct pm_job_scratch {
     struct pm_sort_item *items, *items2;
     size_t items_room;
     struct pm_buf chunk;
+    uint64_t known[1 << KNOWN_VALUES_BITS]; /* values of jobs that the index has */
 };
 
 struct pm_job_scratch *pm_job_scratch_new(void) { return pm_calloc(1, sizeof(struct pm_job_scratch)); }
+
+void pm_job_scratch_forget(struct pm_job_scratch *s) { memset(s->known, 0, sizeof s->known); }
 
 void pm_job_scratch_free(struct pm_job_scratch *s)
 {
@@ -250,20 +255,21 @@ static int submit(struct pm_application *a, uint32_t job, struct pm_job_row *row
     return PM_OK;
 }
 
-/* The distinct bundle digests and targets that the job's events carry. `recent` holds what was put last: mostly the
- * same again. */
-static int job_value(struct pm_application *a, uint32_t job, enum pm_name_kind kind, uint32_t name1, uint32_t *recent,
+/* The distinct bundle digests and targets that the job's events carry: mostly the same ones again. */
+static int job_value(struct pm_application *a, uint32_t job, enum pm_name_kind kind, uint32_t name1,
                      struct pm_error *err)
 {
-    if (name1 == 0 || *recent == name1) return PM_OK;
-    *recent = name1;
+    if (name1 == 0) return PM_OK;
+    uint64_t value = (uint64_t)job << 32 | (name1 << 1 | (kind == PM_NAME_TARGET));
+    uint64_t *known = &a->s->job->known[value * 0x9e3779b97f4a7c15u >> (64 - KNOWN_VALUES_BITS)];
+    if (*known == value) return PM_OK;
     uint8_t key[9];
     pm_be32_put(key, job);
     key[4] = (uint8_t)kind;
     pm_be32_put(key + 5, name1 - 1);
-    struct pm_slice k = pm_slice(key, sizeof key), there;
-    int rc = pm_kv_get(a->txn, a->w->tables.job_values, k, &there, err);
-    return rc == PM_ENOTFOUND ? pm_kv_put(a->txn, a->w->tables.job_values, k, pm_slice("", 0), err) : rc;
+    PM_TRY(pm_kv_put_new(a->txn, a->w->tables.job_values, pm_slice(key, sizeof key), pm_slice("", 0), err));
+    *known = value;
+    return PM_OK;
 }
 
 static bool op_role(const struct pm_op *op, enum pm_role *ret)
@@ -288,14 +294,13 @@ static int one_job(struct pm_application *a, uint32_t job, const struct pm_sort_
     PM_TRY(load_chunks(a, job, s, err));
     pairs_room(s, s->n_pairs + count);
     build_slots(s, count);
-    uint32_t recent_bundle = 0, recent_target = 0;
     for (size_t i = 0; i < count; i++) {
         const struct pm_op *op = &a->batch->ops[order[i].index];
         enum pm_role role;
         if (op->at < row.first_at) row.first_at = op->at;
         if (op->at > row.last_at) row.last_at = op->at;
-        PM_TRY(job_value(a, job, PM_NAME_BUNDLE, op->bundle1, &recent_bundle, err));
-        PM_TRY(job_value(a, job, PM_NAME_TARGET, op->target1, &recent_target, err));
+        PM_TRY(job_value(a, job, PM_NAME_BUNDLE, op->bundle1, err));
+        PM_TRY(job_value(a, job, PM_NAME_TARGET, op->target1, err));
         if (op_role(op, &role)) give_role(a, s, &row, job, op, role);
         else if (op->type == PM_JOB_STATUS_CHANGED) change_status(&row, op);
         else if (op->type == PM_JOB_SUBMITTED) PM_TRY(submit(a, job, &row, op, err));

@@ -4,7 +4,8 @@
 #include "common/base/check.h"
 #include "consumer/apply.h"
 
-#define PREFETCH_AHEAD 12
+#define PREFETCH_AHEAD 16
+#define PREFETCH_ROW_AHEAD 8
 
 static bool gives_facts(const struct pm_op *op) { return op->type <= PM_RESULT_FAILED; }
 static bool on_result(const struct pm_op *op) { return op->type <= PM_RESULT_DELETED; }
@@ -15,7 +16,7 @@ static int new_result(struct pm_application *a, struct pm_op *op, struct pm_erro
     uint64_t record = w->state.next_record;
     if (record >= PM_RESULTS_MAX)
         return pm_error_set(err, PM_EINDEX, "the index is full: it holds %llu records", (unsigned long long)record);
-    PM_TRY(pm_kv_append(a->txn, w->tables.records, pm_kv_u64(&record), pm_op_bytes(a, op), err));
+    PM_TRY(pm_record_block_add(&a->s->block, a->txn, &w->tables, record, pm_op_bytes(a, op), err));
     w->state.next_record++;
     w->state.results++;
     w->state.attributed += op->type == PM_RESULT_COMPUTED;
@@ -63,8 +64,9 @@ int pm_apply_results(struct pm_application *a, struct pm_error *err)
     size_t n = a->batch->n_ops;
     for (size_t i = 0; i < n; i++) {
         if (i + PREFETCH_AHEAD < n) pm_table_prefetch(a->w->table, ops[i + PREFETCH_AHEAD].hash);
+        if (i + PREFETCH_ROW_AHEAD < n) pm_table_prefetch_row(a->w->table, ops[i + PREFETCH_ROW_AHEAD].hash);
         ops[i].own = false;
         if (on_result(&ops[i])) PM_TRY(one(a, &ops[i], err));
     }
-    return PM_OK;
+    return pm_record_block_flush(&a->s->block, a->txn, &a->w->tables, err);
 }

@@ -114,7 +114,7 @@ static int read_primary(struct pm_application *a, const struct pm_row *row, stru
 {
     uint64_t record = row->record;
     struct pm_slice bytes;
-    int rc = pm_kv_get(a->txn, a->w->tables.records, pm_kv_u64(&record), &bytes, err);
+    int rc = pm_record_block_find(&a->s->block, a->txn, &a->w->tables, record, &bytes, err);
     if (rc == PM_ENOTFOUND)
         return pm_error_set(err, PM_ECORRUPT, "the index has no record %llu", (unsigned long long)record);
     PM_TRY(rc);
@@ -144,7 +144,7 @@ static int append_moved(struct pm_application *a, struct pm_op *op, struct pm_ro
     struct pm_buf *buf = &a->s->bytes;
     pm_buf_clear(buf);
     pm_record_moved(pm_op_bytes(a, op), op->result, buf);
-    PM_TRY(pm_kv_append(a->txn, w->tables.records, pm_kv_u64(&record), pm_buf_slice(buf), err));
+    PM_TRY(pm_record_block_add(&a->s->block, a->txn, &w->tables, record, pm_buf_slice(buf), err));
     w->state.next_record++;
     row->record = (uint32_t)record;
     struct pm_apply_scratch *s = a->s;

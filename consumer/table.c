@@ -59,6 +59,14 @@ void pm_table_prefetch(const struct pm_table *table, struct pm_hash128 hash)
     __builtin_prefetch(&shard->slots[place(tag_of(hash), shard->n_slots)]);
 }
 
+void pm_table_prefetch_row(const struct pm_table *table, struct pm_hash128 hash)
+{
+    const struct shard *shard = &table->shards[shard_of(hash)];
+    uint32_t tag = tag_of(hash), i = place(tag, shard->n_slots);
+    while (shard->slots[i].result1 && shard->slots[i].tag != tag) i = i + 1 == shard->n_slots ? 0 : i + 1;
+    if (shard->slots[i].result1) __builtin_prefetch(pm_table_row(table, shard->slots[i].result1 - 1));
+}
+
 struct pm_row *pm_table_row(const struct pm_table *table, uint64_t result)
 {
     struct pm_row *block = table->blocks[result / BLOCK_ROWS];

@@ -22,7 +22,9 @@ struct pm_row {
 
 struct pm_table *pm_table_new(void);
 void pm_table_free(struct pm_table *table);
+/* Bring near what `find` will read: first the slot, and some time after it the row that the slot names. */
 void pm_table_prefetch(const struct pm_table *table, struct pm_hash128 hash);
+void pm_table_prefetch_row(const struct pm_table *table, struct pm_hash128 hash);
 /* The row's number, or -1. */
 int64_t pm_table_find(const struct pm_table *table, struct pm_hash128 hash);
 /* Adds a result that is not there; the row is zeroed but for hash_lo. */

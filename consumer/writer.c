@@ -172,6 +172,7 @@ int pm_writer_reload(struct pm_writer *w, struct pm_error *err)
 {
     pm_table_free(w->table);
     w->table = pm_table_new();
+    pm_apply_scratch_forget(w->scratch);
     struct pm_kv_txn *txn;
     PM_TRY(pm_kv_begin_read(w->kv, &txn, err));
     pm_kv_read_ahead(w->kv, true);

@@ -10,7 +10,7 @@
 
 #include "common/event/event.h"
 
-#define PM_INDEX_FORMAT 3 /* an index of a newer format is refused, PM_EINDEX naming both */
+#define PM_INDEX_FORMAT 4 /* an index of a newer format is refused, PM_EINDEX naming both */
 
 struct pm_index;
 struct pm_snapshot;

@@ -613,6 +613,7 @@ static int put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct p
         uint32_t crc = checksum(k, value.ptr, value.len);
         v.mv_size += sizeof crc;
         int rc = IN_LMDB(txn->kv, mdb_put(txn->txn, db, &k, &v, flags | MDB_RESERVE));
+        if (rc == MDB_KEYEXIST && flags & MDB_NOOVERWRITE) return PM_OK;
         PM_TRY(translate(rc, txn->kv, "write", err));
         if (value.len) memcpy(v.mv_data, value.ptr, value.len);
         memcpy((char *)v.mv_data + value.len, &crc, sizeof crc);
@@ -624,6 +625,12 @@ static int put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct p
 int pm_kv_put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value, struct pm_error *err)
 {
     return put(txn, db, key, value, 0, err);
+}
+
+int pm_kv_put_new(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value, struct pm_error *err)
+{
+    PM_CHECK(txn->kv->checked[db]);
+    return put(txn, db, key, value, MDB_NOOVERWRITE, err);
 }
 
 int pm_kv_append(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value, struct pm_error *err)
@@ -689,6 +696,16 @@ int pm_kv_seek(struct pm_kv_cursor *cursor, struct pm_slice key, struct pm_slice
     if (ret_key) *ret_key = found;
     if (ret_value) *ret_value = value;
     return PM_OK;
+}
+
+int pm_kv_get_from(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice *ret_key,
+                   struct pm_slice *ret_value, struct pm_error *err)
+{
+    struct pm_kv_cursor *cursor;
+    PM_TRY(pm_kv_cursor_open(txn, db, &cursor, err));
+    int rc = pm_kv_seek(cursor, key, ret_key, ret_value, err);
+    pm_kv_cursor_close(cursor);
+    return rc;
 }
 
 int pm_kv_last(struct pm_kv_cursor *cursor, struct pm_slice *ret_key, struct pm_slice *ret_value, struct pm_error *err)

@@ -15,6 +15,7 @@
 
 #define PM_KV_KEY_MAX 511
 #define PM_KV_VALUE_MAX ((size_t)64 << 20) /* nothing is longer: a length above it is a damaged one */
+#define PM_KV_LEAF_VALUE 2018 /* the largest checked value that stands in a leaf page of 4 KiB, by a key of 8 bytes */
 #define PM_KV_PAGE_VALUE 4080 /* the largest value that takes one overflow page of 4 KiB and nothing more */
 
 struct pm_kv;
@@ -70,8 +71,14 @@ int pm_kv_get(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm
 /* As pm_kv_get, but of a checked database the value as it is stored, unchecked. */
 int pm_kv_get_stored(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice *ret,
                      struct pm_error *err) PM_MUST_CHECK;
+/* The first key at or after `key`. PM_ENOTFOUND (err untouched) past the end. */
+int pm_kv_get_from(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice *ret_key,
+                   struct pm_slice *ret_value, struct pm_error *err) PM_MUST_CHECK;
 int pm_kv_put(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value,
               struct pm_error *err) PM_MUST_CHECK;
+/* As put, into a checked database, but what stands under the key already stays. */
+int pm_kv_put_new(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value,
+                  struct pm_error *err) PM_MUST_CHECK;
 /* As put; the key must be above every key in the database (PM_ECORRUPT else). */
 int pm_kv_append(struct pm_kv_txn *txn, pm_kv_db db, struct pm_slice key, struct pm_slice value,
                  struct pm_error *err) PM_MUST_CHECK;

@@ -10,22 +10,23 @@
 #include "common/store/runs.h"
 
 /* X(member, database name, flags); what has no checksum of its own is checked by kv */
-#define PM_TABLES(X)                                                                                                   \
-    X(meta, "meta", PM_KV_DB_CHECKED)             /* name -> value */                                                  \
-    X(offsets, "offsets", PM_KV_DB_CHECKED)       /* partition (4) -> struct pm_offset_row */                          \
-    X(names, "names", PM_KV_DB_CHECKED)           /* kind (1), text -> number (4); a long text by its hash */          \
-    X(name_texts, "name_texts", PM_KV_DB_CHECKED) /* kind (1), number (4) -> text */                                   \
-    X(records, "records",                                                                                              \
-      PM_KV_DB_INTEGER_KEY | PM_KV_DB_CHECKED)               /* record number -> compact record; only ever appended */ \
-    X(job_results, "job_results", PM_KV_DB_INTEGER_KEY)      /* job << 32 | chunk -> chunk of pairs (posting.h) */     \
-    X(jobs, "jobs", PM_KV_DB_INTEGER_KEY | PM_KV_DB_CHECKED) /* job -> struct pm_job_row */                            \
-    X(job_values, "job_values", PM_KV_DB_CHECKED)            /* job (4), name kind (1), number (4) -> nothing */       \
-    X(job_submissions, "job_submissions",                                                                              \
-      PM_KV_DB_CHECKED)                           /* job (4), at (8), event_id (16), hash (8) -> Avro JobSubmitted */  \
-    X(side_facts, "side_facts", PM_KV_DB_CHECKED) /* result (5), field (1), hash of value (8) -> stamp, value */       \
-    X(quarantine, "quarantine", PM_KV_DB_CHECKED) /* partition (4), offset (8) -> reason and bytes */                  \
-    X(gaps, "gaps", PM_KV_DB_CHECKED)             /* partition (4), from (8) -> struct pm_gap_row */                   \
-    X(producers, "producers", PM_KV_DB_CHECKED)   /* producer (8) -> struct pm_producer_row, name (arrivals.h) */      \
+#define PM_TABLES(X)                                                                                                  \
+    X(meta, "meta", PM_KV_DB_CHECKED)             /* name -> value */                                                 \
+    X(offsets, "offsets", PM_KV_DB_CHECKED)       /* partition (4) -> struct pm_offset_row */                         \
+    X(names, "names", PM_KV_DB_CHECKED)           /* kind (1), text -> number (4); a long text by its hash */         \
+    X(name_texts, "name_texts", PM_KV_DB_CHECKED) /* kind (1), number (4) -> text */                                  \
+    X(records, "records",                                                                                             \
+      PM_KV_DB_INTEGER_KEY |                                                                                          \
+          PM_KV_DB_CHECKED) /* last record's number -> block of compact records (record_block.h); only appended */    \
+    X(job_results, "job_results", PM_KV_DB_INTEGER_KEY)      /* job << 32 | chunk -> chunk of pairs (posting.h) */    \
+    X(jobs, "jobs", PM_KV_DB_INTEGER_KEY | PM_KV_DB_CHECKED) /* job -> struct pm_job_row */                           \
+    X(job_values, "job_values", PM_KV_DB_CHECKED)            /* job (4), name kind (1), number (4) -> nothing */      \
+    X(job_submissions, "job_submissions",                                                                             \
+      PM_KV_DB_CHECKED)                           /* job (4), at (8), event_id (16), hash (8) -> Avro JobSubmitted */ \
+    X(side_facts, "side_facts", PM_KV_DB_CHECKED) /* result (5), field (1), hash of value (8) -> stamp, value */      \
+    X(quarantine, "quarantine", PM_KV_DB_CHECKED) /* partition (4), offset (8) -> reason and bytes */                 \
+    X(gaps, "gaps", PM_KV_DB_CHECKED)             /* partition (4), from (8) -> struct pm_gap_row */                  \
+    X(producers, "producers", PM_KV_DB_CHECKED)   /* producer (8) -> struct pm_producer_row, name (arrivals.h) */     \
     X(arrivals, "arrivals", PM_KV_DB_CHECKED)     /* producer (8), piece (4) -> numbers that arrived */
 
 struct pm_tables {

@@ -9,6 +9,7 @@
 #include "common/base/varint.h"
 #include "common/event/identity.h"
 #include "common/store/job.h"
+#include "common/store/record_block.h"
 #include "common/store/snapshot.h"
 
 /* ---- number -> record ---- */
@@ -32,7 +33,7 @@ int pm_snapshot_record(struct pm_snapshot *snap, uint64_t result, struct pm_reco
         PM_TRY(pm_runs_lookup(moves, snap->txn, pm_slice(prefix, sizeof prefix), take_record_number, &record, err));
     }
     struct pm_slice bytes;
-    int rc = pm_kv_get(snap->txn, snap->tables.records, pm_kv_u64(&record), &bytes, err);
+    int rc = pm_record_block_get(snap->txn, &snap->tables, record, &bytes, err);
     if (rc == PM_ENOTFOUND)
         return pm_error_set(err, PM_ECORRUPT, "result %llu has no record %llu", (unsigned long long)result,
                             (unsigned long long)record);
@@ -234,28 +235,46 @@ static int mark_side(struct pm_snapshot *snap, struct bits *bits, struct pm_erro
     return rc == PM_ENOTFOUND ? PM_OK : rc;
 }
 
+struct walk {
+    struct pm_snapshot *snap;
+    const struct pm_runs *moves;
+    const struct bits *superseded;
+    int (*each)(void *arg, struct pm_facts *facts, struct pm_error *err);
+    void *arg;
+};
+
+static int walk_block(struct walk *w, struct pm_slice key, struct pm_slice value, struct pm_error *err)
+{
+    struct pm_record_block_iter it;
+    PM_TRY(pm_record_block_open(key, value, &it, err));
+    uint64_t record;
+    for (struct pm_slice bytes; pm_record_block_next(&it, &record, &bytes);) {
+        if (bits_get(w->superseded, record)) continue;
+        struct pm_facts facts;
+        PM_TRY(pm_record_decode(bytes, &facts.primary, &facts.path_form, err));
+        facts.result = facts.primary.moved ? facts.primary.result : record;
+        bool latest = true;
+        if (facts.primary.moved) PM_TRY(is_latest(w->snap, w->moves, facts.result, record, &latest, err));
+        if (latest) PM_TRY(w->each(w->arg, &facts, err));
+    }
+    return PM_OK;
+}
+
 /* Walks the latest record of every result; `facts` holds primary, path_form and result. */
 static int walk(struct pm_snapshot *snap, struct bits *superseded,
                 int (*each)(void *arg, struct pm_facts *facts, struct pm_error *err), void *arg, struct pm_error *err)
 {
+    struct walk w = {.snap = snap, .superseded = superseded, .each = each, .arg = arg};
     pm_kv_read_ahead(snap->kv, true);
-    const struct pm_runs *moves;
-    PM_TRY(pm_snapshot_runs(snap, PM_RUN_MOVES, &moves, err));
-    PM_TRY(pm_runs_scan(moves, snap->txn, mark_move, superseded, err));
+    PM_TRY(pm_snapshot_runs(snap, PM_RUN_MOVES, &w.moves, err));
+    PM_TRY(pm_runs_scan(w.moves, snap->txn, mark_move, superseded, err));
     struct pm_kv_cursor *cursor;
     PM_TRY(pm_kv_cursor_open(snap->txn, snap->tables.records, &cursor, err));
     struct pm_slice key, value;
     int rc = pm_kv_seek(cursor, pm_slice(NULL, 0), &key, &value, err);
-    for (; rc == PM_OK; rc = pm_kv_next(cursor, &key, &value, err)) {
-        uint64_t record;
-        memcpy(&record, key.ptr, 8);
-        if (bits_get(superseded, record)) continue;
-        struct pm_facts facts;
-        if ((rc = pm_record_decode(value, &facts.primary, &facts.path_form, err)) != PM_OK) break;
-        facts.result = facts.primary.moved ? facts.primary.result : record;
-        bool latest = true;
-        if (facts.primary.moved && (rc = is_latest(snap, moves, facts.result, record, &latest, err)) != PM_OK) break;
-        if (latest && (rc = each(arg, &facts, err)) != PM_OK) break;
+    while (rc == PM_OK) {
+        rc = walk_block(&w, key, value, err);
+        if (rc == PM_OK) rc = pm_kv_next(cursor, &key, &value, err);
     }
     pm_kv_cursor_close(cursor);
     return rc == PM_ENOTFOUND ? PM_OK : rc;
