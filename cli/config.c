@@ -159,8 +159,7 @@ static int add(const char *name, const char *value, const char *where, struct pm
 static char *keep(const char *text)
 {
     static struct pm_arena kept; /* names and values live as long as the program */
-    size_t size = strlen(text) + 1;
-    return memcpy(pm_arena_alloc(&kept, size), text, size);
+    return pm_arena_cstr(&kept, pm_slice_cstr(text));
 }
 
 /* ---- the file ---- */

@@ -50,15 +50,6 @@ static int give(struct provmat_error *err, int code, const char *text)
     return code;
 }
 
-/* A text that ends with a zero. */
-static char *text_of(struct pm_arena *arena, struct pm_slice slice)
-{
-    char *text = pm_arena_alloc(arena, slice.len + 1);
-    if (slice.len) memcpy(text, slice.ptr, slice.len);
-    text[slice.len] = 0;
-    return text;
-}
-
 /* ---- opening ---- */
 
 struct opening {
@@ -151,11 +142,11 @@ static int check_schema(const struct provmat_store *store, const struct provmat_
 /* What follows from the store, into the event's result. */
 static void fill_result(const struct pm_event *ev, struct pm_arena *arena, struct provmat_result *r)
 {
-    r->path = text_of(arena, ev->result);
-    r->schema = text_of(arena, ev->schema);
+    r->path = pm_arena_cstr(arena, ev->result);
+    r->schema = pm_arena_cstr(arena, ev->schema);
     r->schema_version = ev->schema_version;
     r->has |= PROVMAT_HAS_SCHEMA_VERSION;
-    if (ev->has & PM_HAS(aggregation_id)) r->aggregation_id = text_of(arena, ev->aggregation_id);
+    if (ev->has & PM_HAS(aggregation_id)) r->aggregation_id = pm_arena_cstr(arena, ev->aggregation_id);
 }
 
 static const struct provmat_output *outputs_of(const struct pm_event *ev, struct pm_arena *arena, size_t *ret_count)
@@ -165,8 +156,9 @@ static const struct provmat_output *outputs_of(const struct pm_event *ev, struct
     if (!(ev->has & PM_HAS(outputs))) return NULL;
     struct provmat_output *items = pm_arena_alloc(arena, (ev->outputs.count + 1) * sizeof *items);
     for (struct pm_array_iter it = pm_array_iter(ev->outputs); pm_array_next_output(&it, &output);)
-        items[n++] = (struct provmat_output){
-            .name = text_of(arena, output.name), .size = output.size, .checksum = text_of(arena, output.checksum)};
+        items[n++] = (struct provmat_output){.name = pm_arena_cstr(arena, output.name),
+                                             .size = output.size,
+                                             .checksum = pm_arena_cstr(arena, output.checksum)};
     *ret_count = n;
     return items;
 }
@@ -194,13 +186,14 @@ static void fill_stored(const struct pm_event *facts, struct room *room)
 {
     struct provmat_stored *stored = &room->stored;
     *stored = (struct provmat_stored){.size = sizeof *stored,
-                                      .path = text_of(&room->arena, facts->result),
-                                      .schema = text_of(&room->arena, facts->schema),
+                                      .path = pm_arena_cstr(&room->arena, facts->result),
+                                      .schema = pm_arena_cstr(&room->arena, facts->schema),
                                       .schema_version = facts->schema_version};
     if (facts->has & PM_HAS(loss)) stored->has |= PROVMAT_HAS_LOSS, stored->loss = facts->loss;
     if (facts->has & PM_HAS(n_replicates)) stored->n_replicates = facts->n_replicates;
-    if (facts->has & PM_HAS(task_id)) stored->task_id = text_of(&room->arena, facts->task_id);
-    if (facts->has & PM_HAS(aggregation_id)) stored->aggregation_id = text_of(&room->arena, facts->aggregation_id);
+    if (facts->has & PM_HAS(task_id)) stored->task_id = pm_arena_cstr(&room->arena, facts->task_id);
+    if (facts->has & PM_HAS(aggregation_id))
+        stored->aggregation_id = pm_arena_cstr(&room->arena, facts->aggregation_id);
 }
 
 static void set_stored_at(struct provmat_stored *stored, int64_t us)
@@ -258,14 +251,13 @@ static void fill_put(struct putting *call)
     struct provmat_file *files = pm_arena_alloc(arena, (done->n_outputs + 1) * sizeof *files);
     for (size_t i = 0; i < done->n_outputs; i++) {
         const struct pm_put_output *output = &done->outputs[i];
-        struct pm_buf file = {0};
-        pm_buf_printf(&file, "%s/%.*s/artifact_%.*s%s", call->store->root, PM_SLICE_ARG(call->facts.result),
-                      PM_SLICE_ARG(output->name), output->json ? ".json" : ".arrow");
-        files[i] = (struct provmat_file){.name = text_of(arena, output->name),
-                                         .file = text_of(arena, pm_buf_slice(&file)),
+        files[i] = (struct provmat_file){.name = pm_arena_cstr(arena, output->name),
+                                         .file = pm_arena_printf(arena, "%s/%.*s/artifact_%.*s%s", call->store->root,
+                                                                 PM_SLICE_ARG(call->facts.result),
+                                                                 PM_SLICE_ARG(output->name),
+                                                                 output->json ? ".json" : ".arrow"),
                                          .size = output->size,
-                                         .checksum = text_of(arena, pm_slice(output->checksum, 64))};
-        pm_buf_release(&file);
+                                         .checksum = pm_arena_cstr(arena, pm_slice(output->checksum, 64))};
     }
     fill_stored(&call->facts, call->room);
     stored->outcome = (int)done->outcome + PROVMAT_STORED;
@@ -294,7 +286,7 @@ static int put_result(void *arg, struct pm_error *err)
     event->result = &call->event.result;
     event->occurred_at_us = call->facts.occurred_at;
     event->outputs = outputs_of(&call->facts, &call->room->arena, &event->n_outputs);
-    if (call->facts.has & PM_HAS(task_id)) event->task_id = text_of(&call->room->arena, call->facts.task_id);
+    if (call->facts.has & PM_HAS(task_id)) event->task_id = pm_arena_cstr(&call->room->arena, call->facts.task_id);
     fill_put(call);
     return PM_OK;
 }
@@ -362,8 +354,8 @@ static void fill_hit(struct getting *call)
     fill_stored(&facts, call->room);
     stored->files = files;
     stored->n_files = call->got.n_files;
-    stored->metadata = text_of(arena, looked->metadata);
-    stored->result = text_of(arena, looked->result);
+    stored->metadata = pm_arena_cstr(arena, looked->metadata);
+    stored->result = pm_arena_cstr(arena, looked->result);
     if (!looked->time_from_file) set_stored_at(stored, facts.occurred_at);
 }
 

@@ -250,11 +250,8 @@ static int write_texts(const struct pm_event *ev, const struct pm_put_done *done
 
 static struct pm_slice pending_path(const struct pm_stage *stage, struct pm_slice path, struct pm_arena *arena)
 {
-    size_t above = path.len - strlen(stage->place), len = strlen(stage->name);
-    char *text = pm_arena_alloc(arena, above + len);
-    memcpy(text, path.ptr, above);
-    memcpy(text + above, stage->name, len);
-    return pm_slice(text, above + len);
+    int above = (int)(path.len - strlen(stage->place));
+    return pm_slice_cstr(pm_arena_printf(arena, "%.*s%s", above, path.ptr, stage->name));
 }
 
 /* Puts the new one in the damaged one's place. What that was is looked at again when nobody can change it any more: a

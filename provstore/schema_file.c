@@ -80,14 +80,6 @@ static int compile(const struct reading *reading, enum field field, struct pm_sc
     return field_error(reading, field, err);
 }
 
-static struct pm_slice keep(struct pm_arena *arena, struct pm_slice text)
-{
-    char *copy = pm_arena_alloc(arena, text.len + 1); /* ends with a zero: "did you mean" wants that */
-    if (text.len) memcpy(copy, text.ptr, text.len);
-    copy[text.len] = 0;
-    return pm_slice(copy, text.len);
-}
-
 static int finish(struct reading *reading, struct pm_schema *schema, struct pm_error *err)
 {
     struct pm_slice *texts = reading->texts;
@@ -104,9 +96,9 @@ static int finish(struct reading *reading, struct pm_schema *schema, struct pm_e
         pm_error_set(err, PM_EUSAGE, "%.*s is not a version: a number from 0 on", PM_SLICE_ARG(texts[FIELD_VERSION]));
         return field_error(reading, FIELD_VERSION, err);
     }
-    schema->name = keep(reading->arena, texts[FIELD_NAME]);
-    schema->id = keep(reading->arena, texts[FIELD_ID]);
-    schema->note = keep(reading->arena, texts[FIELD_NOTE]);
+    schema->name = pm_arena_copy(reading->arena, texts[FIELD_NAME]);
+    schema->id = pm_slice_cstr(pm_arena_cstr(reading->arena, texts[FIELD_ID])); /* "did you mean" wants the zero */
+    schema->note = pm_arena_copy(reading->arena, texts[FIELD_NOTE]);
     PM_TRY(compile(reading, FIELD_ROOT, schema, &schema->root, err));
     PM_TRY(compile(reading, FIELD_SIM, schema, &schema->paths[PM_PATH_SIM], err));
     PM_TRY(compile(reading, FIELD_AGG, schema, &schema->paths[PM_PATH_AGG], err));

@@ -1,6 +1,7 @@
 /* arena.c: a list of blocks, filled one after the other. One arena belongs to one thread at a time. */
 #include "common/base/arena.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/check.h"
@@ -43,6 +44,28 @@ struct pm_slice pm_arena_copy(struct pm_arena *arena, struct pm_slice s)
     void *ptr = pm_arena_alloc(arena, s.len);
     memcpy(ptr, s.ptr, s.len);
     return pm_slice(ptr, s.len);
+}
+
+char *pm_arena_cstr(struct pm_arena *arena, struct pm_slice s)
+{
+    char *text = pm_arena_alloc(arena, s.len + 1);
+    if (s.len) memcpy(text, s.ptr, s.len);
+    text[s.len] = 0;
+    return text;
+}
+
+char *pm_arena_printf(struct pm_arena *arena, const char *fmt, ...)
+{
+    va_list args, again;
+    va_start(args, fmt);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    PM_CHECK(n >= 0);
+    char *text = pm_arena_alloc(arena, (size_t)n + 1);
+    vsnprintf(text, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return text;
 }
 
 void pm_arena_reset(struct pm_arena *arena)
