@@ -1,9 +1,7 @@
 /* clear.c: which results of a store would be deleted, who used them, and why some of them are kept (clear.h). Called by
  * one of the walk's threads at a time (store.h). */
-#define _GNU_SOURCE /* memrchr */
 #include "provstore/clear.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,9 +12,9 @@
 
 #include "common/base/check.h"
 #include "common/base/time.h"
+#include "provstore/below.h"
 #include "provstore/pending.h"
 #include "provstore/trash.h"
-#include "provstore/walk.h"
 
 #define NONE ((struct pm_slice){NULL, 0})
 
@@ -34,13 +32,6 @@ bool pm_clear_is_own(const char *name)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0) return true;
     return strncmp(name, "artifact_", 9) == 0;
-}
-
-void pm_clear_last_name(struct pm_slice path, char out[256])
-{
-    const char *slash = path.len ? memrchr(path.ptr, '/', path.len) : NULL;
-    size_t before = slash ? (size_t)(slash + 1 - path.ptr) : 0;
-    snprintf(out, 256, "%.*s", (int)(path.len - before > 255 ? 255 : path.len - before), path.ptr + before);
 }
 
 static int64_t us_of(struct timespec time) { return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000; }
@@ -67,9 +58,8 @@ static void take_times(struct pm_clear_look *look, const struct stat *st)
 
 static int look_at_entries(DIR *dir, struct pm_clear_look *look)
 {
-    for (struct dirent *entry; (errno = 0, entry = readdir(dir)) != NULL;) {
+    for (struct dirent *entry; (entry = pm_below_next(dir)) != NULL;) {
         struct stat st;
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
         if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) return -1;
         take_times(look, &st);
         add(look, entry->d_name, &st);
@@ -92,12 +82,8 @@ int pm_clear_look(int fd, struct pm_clear_look *ret)
         *ret = look;
         return 0;
     }
-    int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = again < 0 ? NULL : fdopendir(again);
-    if (!dir) {
-        if (again >= 0) close(again);
-        return -1;
-    }
+    DIR *dir = pm_below_list(fd, PM_SLICE(""));
+    if (!dir) return -1;
     int rc = look_at_entries(dir, &look), number = errno;
     closedir(dir);
     errno = number;
@@ -112,18 +98,9 @@ int pm_clear_look(int fd, struct pm_clear_look *ret)
 
 int pm_clear_open(int root_fd, struct pm_slice path, int *ret_parent, int *ret_fd, struct pm_error *err)
 {
-    const char *slash = path.len ? memrchr(path.ptr, '/', path.len) : NULL;
-    size_t before = slash ? (size_t)(slash - path.ptr) : 0;
-    PM_CLEANUP(pm_buf_release) struct pm_buf text = {0};
-    unsigned depth;
-    pm_buf_bytes(&text, path.ptr, before);
-    pm_buf_byte(&text, 0);
-    pm_buf_bytes(&text, slash ? slash + 1 : path.ptr, path.len - before - (slash != NULL));
-    pm_buf_byte(&text, 0);
-    int parent = pm_walk_open(root_fd, text.ptr, &depth);
-    int fd = parent < 0
-                 ? -1
-                 : openat(parent, text.ptr + before + 1, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    char name[PM_NAME_BYTES_MAX + 1];
+    int parent = pm_below_parent(root_fd, path, name);
+    int fd = parent < 0 ? -1 : openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     struct stat st;
     int number = fd >= 0 && fstat(fd, &st) == 0 ? 0 : errno;
     if (!number && !S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) number = ELOOP;
@@ -306,10 +283,10 @@ static void keep_used(struct planning *run, struct pm_clear_item *item)
 static bool may_have_writer(const struct planning *run, const struct pm_clear_item *item,
                             const struct pm_clear_look *look)
 {
-    char name[256];
+    char name[PM_NAME_BYTES_MAX + 1];
     if (item->state != PM_STORED_HALF || run->options->in_use) return false;
-    pm_clear_last_name(item->path, name);
-    if (pm_pending_is(name)) return !pm_pending_is_left(name) && look->written_us > run->now_us - PM_PENDING_AGE_US;
+    if (pm_below_name(item->path, name) == 0 && pm_pending_is(name))
+        return !pm_pending_is_left(name) && look->written_us > run->now_us - PM_PENDING_AGE_US;
     return look->written_us > run->now_us - PM_CLEAR_YOUNG_US;
 }
 
@@ -404,18 +381,15 @@ static int take_result(void *arg, const struct pm_stored *stored, struct pm_erro
 static int take_half_deleted(void *arg, struct pm_slice trash, struct pm_error *err)
 {
     struct planning *run = arg;
-    const char *slash = memrchr(trash.ptr, '/', trash.len);
-    size_t before = slash ? (size_t)(slash + 1 - trash.ptr) : 0;
-    struct pm_slice name;
+    struct pm_slice last = pm_below_last(trash), name;
     struct pm_clear_look look;
     int fd = -1;
     int64_t at;
-    PM_CLEANUP(pm_buf_release) struct pm_buf path = {0};
     (void)err;
-    if (!pm_trash_parse(pm_slice(trash.ptr + before, trash.len - before), &name, &at)) return PM_OK;
-    pm_buf_bytes(&path, trash.ptr, before);
-    pm_buf_slice_add(&path, name);
-    struct pm_clear_item *item = new_item(run, pm_arena_copy(&run->plan->arena, pm_buf_slice(&path)));
+    if (!pm_trash_parse(last, &name, &at)) return PM_OK;
+    char *path = pm_arena_printf(&run->plan->arena, "%.*s%.*s", (int)(trash.len - last.len), trash.ptr,
+                                 PM_SLICE_ARG(name));
+    struct pm_clear_item *item = new_item(run, pm_slice_cstr(path));
     set(item, PM_CLEAR_FINISH, say(run->plan, "half-deleted by a run that did not end"));
     item->deleted_at = at;
     if (pm_clear_open(run->plan->root_fd, trash, NULL, &fd, NULL) == PM_OK && pm_clear_look(fd, &look) == 0) {

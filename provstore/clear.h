@@ -129,8 +129,6 @@ int pm_clear_look(int fd, struct pm_clear_look *ret);
 /* Of the result at `path`, opened without following links. PM_ENOTFOUND; PM_EINVALID when it is a link or nothing that
  * could be a result; else PM_EIO. *ret_parent (NULL: not wanted) and *ret_fd are the caller's to close. */
 int pm_clear_open(int root_fd, struct pm_slice path, int *ret_parent, int *ret_fd, struct pm_error *err) PM_MUST_CHECK;
-/* The path's last segment, copied with a zero behind it; cut when it is longer than a name can be. */
-void pm_clear_last_name(struct pm_slice path, char out[256]);
 /* Is it one of a result's files, by its name? */
 bool pm_clear_is_own(const char *name);
 

@@ -1,10 +1,9 @@
 /* clear_act.c: what a plan says is done (clear.h). Some results at a time are renamed, then told of, then removed, so
  * that one synchronisation serves all of them. Each is locked by its open directory while it is worked on, which keeps
  * a second run from saying its event too; nothing depends on it, because both would say the same one. */
-#define _GNU_SOURCE /* renameat2, memrchr */
+#define _GNU_SOURCE /* renameat2 */
 #include "provstore/clear.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,9 +13,9 @@
 
 #include "common/base/check.h"
 #include "common/base/time.h"
+#include "provstore/below.h"
 #include "provstore/pending.h"
 #include "provstore/trash.h"
-#include "provstore/walk.h"
 
 #define BATCH 128 /* each holds two files open */
 #define SKEW_US ((int64_t)24 * 3600 * 1000000)
@@ -109,9 +108,9 @@ static bool hold(struct acting *run, struct work *work, struct pm_slice path, co
  * place yet is no result. */
 static bool can_be_told(const struct pm_clear_item *item)
 {
-    char name[256];
-    pm_clear_last_name(item->path, name);
-    return !pm_pending_is(name) && pm_path_check("result", item->path, NULL) == PM_OK;
+    char name[PM_NAME_BYTES_MAX + 1];
+    return pm_below_name(item->path, name) == 0 && !pm_pending_is(name) &&
+           pm_path_check("result", item->path, NULL) == PM_OK;
 }
 
 static int make_event(struct acting *run, const struct work *work, struct pm_event *ret, struct pm_error *err)
@@ -154,9 +153,8 @@ static bool take_out(struct acting *run, struct work *work, const char *name)
 static bool begin(struct acting *run, struct work *work)
 {
     struct pm_clear_item *item = work->item;
-    const char *slash = memrchr(item->path.ptr, '/', item->path.len);
-    size_t before = slash ? (size_t)(slash + 1 - item->path.ptr) : 0;
-    struct pm_slice name = pm_slice(item->path.ptr + before, item->path.len - before);
+    struct pm_slice name = pm_below_last(item->path);
+    size_t before = item->path.len - name.len;
     PM_CLEANUP(pm_buf_release) struct pm_buf path = {0};
     pm_buf_bytes(&path, item->path.ptr, before);
     if (item->action == PM_CLEAR_FINISH) {
@@ -214,13 +212,11 @@ static int tell_all(struct acting *run, struct pm_error *err)
 
 /* ---- removed ---- */
 
-static bool unlink_entries(struct acting *run, struct work *work, int again)
+/* Closes `dir`. */
+static bool unlink_entries(struct acting *run, struct work *work, DIR *dir)
 {
-    DIR *dir = fdopendir(again);
-    bool good = dir != NULL;
-    if (!dir) close(again);
-    for (struct dirent *entry; good && (errno = 0, entry = readdir(dir)) != NULL;) {
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+    bool good = true;
+    for (struct dirent *entry; good && (entry = pm_below_next(dir)) != NULL;) {
         if (!pm_clear_is_own(entry->d_name)) {
             became(run, work->item, PM_CLEAR_FAILED, "deleted, but \"%s\" holds \"%s\", which belongs to no result",
                    work->trash, entry->d_name);
@@ -230,7 +226,7 @@ static bool unlink_entries(struct acting *run, struct work *work, int again)
         good = unlinkat(dirfd(dir), entry->d_name, 0) == 0 || errno == ENOENT;
     }
     int number = errno;
-    if (dir) closedir(dir);
+    closedir(dir);
     if (good && !number) return true;
     became(run, work->item, PM_CLEAR_FAILED, "deleted, but what is left in \"%s\" could not be removed: %s",
            work->trash, pm_error_system(number));
@@ -240,47 +236,36 @@ static bool unlink_entries(struct acting *run, struct work *work, int again)
 /* A file of a cache shares its directory and metadata.json with others; the last one takes them along. */
 static void remove_shared(const struct work *work)
 {
-    int again = openat(work->parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = again < 0 ? NULL : fdopendir(again);
+    DIR *dir = pm_below_list(work->parent, PM_SLICE(""));
     bool alone = dir != NULL;
-    for (struct dirent *entry; alone && (entry = readdir(dir)) != NULL;)
-        alone = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || !strcmp(entry->d_name, "metadata.json");
+    for (struct dirent *entry; alone && (entry = pm_below_next(dir)) != NULL;)
+        alone = !strcmp(entry->d_name, "metadata.json");
     if (alone) unlinkat(work->parent, "metadata.json", 0);
     if (dir) closedir(dir);
-    else if (again >= 0) close(again);
 }
 
 /* The directories above, as far as they are empty now. One that a writer fills meanwhile is not empty. */
 static void remove_empty(struct acting *run, struct pm_slice path)
 {
-    PM_CLEANUP(pm_buf_release) struct pm_buf above = {0};
-    for (const char *slash; (slash = memrchr(path.ptr, '/', path.len)) != NULL;) {
-        unsigned depth;
-        path.len = (size_t)(slash - path.ptr);
-        const char *name = memrchr(path.ptr, '/', path.len);
-        pm_buf_clear(&above);
-        pm_buf_bytes(&above, path.ptr, path.len);
-        pm_buf_byte(&above, 0);
-        size_t at = name ? (size_t)(name - path.ptr) + 1 : 0;
-        char *last = above.ptr + at;
-        if (at) above.ptr[at - 1] = 0;
-        int fd = pm_walk_open(run->plan->root_fd, at ? above.ptr : "", &depth);
-        bool removed = fd >= 0 && unlinkat(fd, last, AT_REMOVEDIR) == 0;
-        if (fd >= 0) close(fd);
+    char name[PM_NAME_BYTES_MAX + 1];
+    while ((path = pm_below_above(path)).len) {
+        int parent = pm_below_parent(run->plan->root_fd, path, name);
+        bool removed = parent >= 0 && unlinkat(parent, name, AT_REMOVEDIR) == 0;
+        if (parent >= 0) close(parent);
         if (!removed) return;
     }
 }
 
 static void remove_one(struct acting *run, struct work *work)
 {
-    int again = openat(work->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool is_file = again < 0 && errno == ENOTDIR;
-    if (again < 0 && !is_file) {
+    DIR *dir = pm_below_list(work->fd, PM_SLICE(""));
+    bool is_file = !dir && errno == ENOTDIR;
+    if (!dir && !is_file) {
         became(run, work->item, PM_CLEAR_FAILED, "deleted, but \"%s\" could not be read: %s", work->trash,
                pm_error_system(errno));
         return;
     }
-    if (!is_file && !unlink_entries(run, work, again)) return;
+    if (dir && !unlink_entries(run, work, dir)) return;
     if (unlinkat(work->parent, work->trash, is_file ? 0 : AT_REMOVEDIR) != 0 && errno != ENOENT) {
         became(run, work->item, PM_CLEAR_FAILED, "deleted, but \"%s\" could not be removed: %s", work->trash,
                pm_error_system(errno));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "provstore/below.h"
 #include "provstore/key.h"
 #include "provstore/stage.h"
 
@@ -24,32 +25,20 @@ struct getting {
     size_t n_made; /* copies that have their own names yet */
 };
 
-static char *text_of(struct pm_arena *arena, const char *a, struct pm_slice b, const char *c)
-{
-    size_t before = strlen(a), after = strlen(c) + 1;
-    char *text = pm_arena_alloc(arena, before + b.len + after);
-    memcpy(text, a, before);
-    if (b.len) memcpy(text + before, b.ptr, b.len);
-    memcpy(text + before + b.len, c, after);
-    return text;
-}
-
 /* ---- the files of outputs ---- */
 
 /* The one that the checksum is of: the Arrow file where there is one, else JSON. */
 static const char *file_of(const struct getting *run, struct pm_slice output)
 {
     struct stat st;
-    const char *arrow = text_of(run->arena, "artifact_", output, ".arrow");
+    const char *arrow = pm_arena_printf(run->arena, "artifact_%.*s.arrow", PM_SLICE_ARG(output));
     if (fstatat(run->from, arrow, &st, AT_SYMLINK_NOFOLLOW) == 0) return arrow;
-    return text_of(run->arena, "artifact_", output, ".json");
+    return pm_arena_printf(run->arena, "artifact_%.*s.json", PM_SLICE_ARG(output));
 }
 
 static char *below(const struct getting *run, const char *dir, struct pm_slice path, const char *name)
 {
-    char *head = text_of(run->arena, dir, PM_SLICE("/"), "");
-    if (path.len) head = text_of(run->arena, text_of(run->arena, head, path, ""), PM_SLICE("/"), "");
-    return text_of(run->arena, head, PM_SLICE(""), name);
+    return pm_arena_printf(run->arena, "%s/%.*s%s%s", dir, PM_SLICE_ARG(path), path.len ? "/" : "", name);
 }
 
 static void list_files(struct getting *run)
@@ -60,10 +49,10 @@ static void list_files(struct getting *run)
     run->got->files = pm_arena_alloc(run->arena, (facts->outputs.count + 1) * sizeof *run->got->files);
     for (struct pm_array_iter it = pm_array_iter(facts->outputs); pm_array_next_output(&it, &output);)
         run->got->files[run->got->n_files++] = (struct pm_got_file){
-            .name = text_of(run->arena, "", output.name, ""),
+            .name = pm_arena_cstr(run->arena, output.name),
             .file = file_of(run, output.name),
             .size = output.size,
-            .checksum = text_of(run->arena, "", output.checksum, "")};
+            .checksum = pm_arena_cstr(run->arena, output.checksum)};
 }
 
 /* From names in the result's directory to paths. */
@@ -177,7 +166,7 @@ static int run_get(struct getting *run, const struct pm_event *ev, struct pm_err
     bool copied = get->copies == PM_GET_COPY; /* what is copied is compared on its way */
     PM_TRY(pm_look(&get->place, run->path, !copied, run->arena, &run->got->looked, err));
     PM_TRY(judge(run, ev, err));
-    run->from = pm_stage_open_below(get->place.root_fd, run->path);
+    run->from = pm_below_open(get->place.root_fd, run->path);
     if (run->from < 0)
         return pm_error_set(err, errno == ENOENT ? PM_ENOTFOUND : PM_EIO, "could not open \"%.*s\" in the store: %s",
                             PM_SLICE_ARG(run->path), pm_error_system(errno));

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "common/base/check.h"
+#include "provstore/below.h"
 
 #define ENTRY_BYTES_MAX \
     (sizeof(struct dirent64) + 8) /* no call gives less than one, and the last piece has room for it */
@@ -17,8 +18,6 @@ static struct dirent64 *entry_at(const struct pm_listing *listing, size_t at)
 {
     return (struct dirent64 *)(void *)(listing->bytes + at); /* records begin at multiples of eight */
 }
-
-static bool is_dots(const char *name) { return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])); }
 
 /* One that is gone again keeps no type, and is no file of anybody's. */
 static void find_type(const struct pm_listing *listing, struct dirent64 *entry)
@@ -60,7 +59,7 @@ struct dirent64 *pm_listing_next(struct pm_listing *listing)
         }
         struct dirent64 *entry = entry_at(listing, listing->at);
         listing->at += entry->d_reclen;
-        if (!is_dots(entry->d_name)) return entry;
+        if (!pm_below_is_dots(entry->d_name)) return entry;
     }
 }
 
@@ -68,7 +67,7 @@ struct dirent64 *pm_listing_ahead(const struct pm_listing *listing, unsigned cha
 {
     for (size_t at = listing->at; at < listing->len; at += entry_at(listing, at)->d_reclen) {
         struct dirent64 *entry = entry_at(listing, at);
-        if (entry->d_type == type && !is_dots(entry->d_name)) return entry;
+        if (entry->d_type == type && !pm_below_is_dots(entry->d_name)) return entry;
     }
     return NULL;
 }

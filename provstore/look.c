@@ -1,12 +1,10 @@
 /* look.c: one result of a store (look.h). */
 #include "provstore/look.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "provstore/stage.h"
+#include "provstore/below.h"
 
 struct looking {
     struct pm_arena *arena;
@@ -55,21 +53,6 @@ static int take(void *arg, const struct pm_stored *stored, struct pm_error *err)
     return PM_OK;
 }
 
-/* Takes `fd` over. */
-static bool is_empty(int fd)
-{
-    DIR *dir = fdopendir(fd);
-    bool empty = true;
-    if (!dir) {
-        close(fd);
-        return false;
-    }
-    for (struct dirent *entry; empty && (entry = readdir(dir)) != NULL;)
-        empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
-    closedir(dir);
-    return empty;
-}
-
 /* A directory that is no result. */
 static void take_other(struct pm_looked *ret)
 {
@@ -99,18 +82,17 @@ int pm_look(const struct pm_place *place, struct pm_slice path, bool checksums, 
 {
     struct looking looking = {.arena = arena, .ret = ret};
     *ret = (struct pm_looked){.state = PM_LOOK_NOTHING};
-    int fd = pm_stage_open_below(place->root_fd, path);
-    if (fd < 0 && errno == ENOENT) return PM_OK;
-    if (fd < 0)
+    DIR *dir = pm_below_list(place->root_fd, path);
+    if (!dir && errno == ENOENT) return PM_OK;
+    if (!dir)
         return pm_error_set(err, PM_EIO, "could not open \"%.*s\" in the store: %s%s", PM_SLICE_ARG(path),
                             pm_error_system(errno),
                             errno == ENOTDIR || errno == ELOOP ? " (symbolic links are not followed)" : "");
-    if (is_empty(fd)) return PM_OK;
-    char *text = pm_arena_alloc(arena, path.len + 1);
-    memcpy(text, path.ptr, path.len);
-    text[path.len] = 0;
-    PM_TRY(walk(place, text, checksums, &looking, err));
-    fd = pm_stage_open_below(place->root_fd, path);
+    bool empty = pm_below_next(dir) == NULL;
+    closedir(dir);
+    if (empty) return PM_OK;
+    PM_TRY(walk(place, pm_arena_cstr(arena, path), checksums, &looking, err));
+    int fd = pm_below_open(place->root_fd, path);
     if (fd >= 0) close(fd);
     else if (errno == ENOENT) ret->state = PM_LOOK_NOTHING; /* removed meanwhile */
     return PM_OK;

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE /* strchrnul */
 #include "provstore/pending.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 #include "common/base/hash.h"
 #include "common/base/number.h"
 #include "common/base/time.h"
+#include "provstore/below.h"
 
 #define PREFIX ".provmat-put-"
 #define KEY_DIGITS 16
@@ -125,29 +125,13 @@ void pm_pending_describe(const char *name, struct pm_buf *out)
 
 /* ---- removing ---- */
 
-static int remove_files(int dir)
-{
-    int again = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *entries = again < 0 ? NULL : fdopendir(again);
-    if (!entries) {
-        if (again >= 0) close(again);
-        return -1;
-    }
-    int rc = 0;
-    for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
-        if (unlinkat(dir, entry->d_name, 0) != 0 && errno != ENOENT) rc = -1;
-    }
-    closedir(entries);
-    return rc;
-}
-
 int pm_pending_remove(int parent, const char *name)
 {
-    int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir < 0) return -1;
-    (void)remove_files(dir); /* what is left is told by rmdir */
-    close(dir);
+    DIR *entries = pm_below_list(parent, pm_slice_cstr(name));
+    if (!entries) return -1;
+    for (struct dirent *entry; (entry = pm_below_next(entries)) != NULL;)
+        (void)unlinkat(dirfd(entries), entry->d_name, 0); /* what is left is told by rmdir */
+    closedir(entries);
     return unlinkat(parent, name, AT_REMOVEDIR);
 }
 
@@ -156,14 +140,11 @@ static int64_t last_change_us(int parent, const char *name)
 {
     struct stat st;
     int64_t last = INT64_MIN;
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *entries = fd < 0 ? NULL : fdopendir(fd);
-    if (!entries) {
-        if (fd >= 0) close(fd);
-        return INT64_MAX;
-    }
+    DIR *entries = pm_below_list(parent, pm_slice_cstr(name));
+    if (!entries) return INT64_MAX;
     for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
-        if (!strcmp(entry->d_name, "..") || fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        if (!strcmp(entry->d_name, "..") || fstatat(dirfd(entries), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
         int64_t changed = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
         if (changed > last) last = changed;
     }
@@ -183,13 +164,9 @@ void pm_pending_clean(int parent, struct pm_slice place)
     char key[KEY_DIGITS], own[PM_PENDING_NAME_SIZE];
     struct pending pending;
     hash_hex(&place, 1, key, KEY_DIGITS);
-    int again = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *entries = again < 0 ? NULL : fdopendir(again);
-    if (!entries) {
-        if (again >= 0) close(again);
-        return;
-    }
-    for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+    DIR *entries = pm_below_list(parent, PM_SLICE(""));
+    if (!entries) return;
+    for (struct dirent *entry; (entry = pm_below_next(entries)) != NULL;) {
         if (!pm_pending_is(entry->d_name) || !parse(entry->d_name, &pending)) continue;
         if (memcmp(pending.key, key, sizeof key) != 0 || !is_abandoned(parent, entry->d_name, &pending)) continue;
         pm_pending_name(place, own); /* taken over by a rename: see pending.h */

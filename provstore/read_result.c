@@ -1,6 +1,6 @@
 /* read_result.c: one directory that holds a result, or (caches) a result a file (walk.h). Reads the JSON files, takes
  * the identity out of them, compares what can be compared, and tells. */
-#define _GNU_SOURCE /* memrchr */
+#define _GNU_SOURCE /* struct dirent64 */
 #include "provstore/walk.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include "common/event/identity.h"
 #include "common/event/ids.h"
 #include "provstore/artifact.h"
+#include "provstore/below.h"
 #include "provstore/trash.h"
 
 #define FILES_MAX ((size_t)4 * PM_OUTPUTS_MAX) /* remembered by name; the others are only counted */
@@ -50,10 +51,8 @@ static void find_wrong(struct directory *dir, const char *code, struct pm_slice 
     struct pm_stored *stored = dir->stored;
     pm_walk_finding(dir->walker, code, dir->path, what, found, expected, "%s", detail);
     if (stored->reason.ptr) return;
-    struct pm_buf reason = {0};
-    pm_buf_printf(&reason, "%s%s%.*s: %s", code, what.len ? ": " : "", PM_SLICE_ARG(what), detail);
-    stored->reason = pm_arena_copy(&dir->walker->arena, pm_buf_slice(&reason));
-    pm_buf_release(&reason);
+    stored->reason = pm_slice_cstr(
+        pm_arena_printf(&dir->walker->arena, "%s%s%.*s: %s", code, what.len ? ": " : "", PM_SLICE_ARG(what), detail));
     if (strcmp(code, "path_mismatch") != 0) stored->state = PM_STORED_BROKEN;
 }
 
@@ -134,8 +133,7 @@ static void take_file(struct directory *dir, struct file *file)
 
 static void list_entry(struct directory *dir, const struct dirent64 *entry)
 {
-    struct pm_slice copy = pm_arena_copy(&dir->walker->arena, pm_slice(entry->d_name, strlen(entry->d_name) + 1));
-    struct file file = {.name = pm_slice(copy.ptr, copy.len - 1)};
+    struct file file = {.name = pm_slice_cstr(pm_arena_cstr(&dir->walker->arena, pm_slice_cstr(entry->d_name)))};
     struct pm_buf text = {0};
     if (pm_put_text(&text, file.name))
         find_beside(dir, "bad_name", file.name, "control characters or bytes that are not UTF-8");
@@ -546,11 +544,8 @@ static void read_cache_entry(struct directory *dir, const struct pm_stored *comm
 /* cache/v2/../SIM_ROOT/PARAM_ID: the hash that the files do not repeat. */
 static void take_sim_root(struct directory *dir)
 {
-    const char *slash = memrchr(dir->path.ptr, '/', dir->path.len);
-    if (!slash) return;
-    const char *before = memrchr(dir->path.ptr, '/', (size_t)(slash - dir->path.ptr));
-    struct pm_slice name = before ? pm_slice(before + 1, (size_t)(slash - before - 1)) : NONE;
-    if (name.len == 64 && pm_hex_valid(name)) dir->stored->sim_root = name;
+    struct pm_slice above = pm_below_above(dir->path), name = pm_below_last(above);
+    if (name.len < above.len && name.len == 64 && pm_hex_valid(name)) dir->stored->sim_root = name;
 }
 
 static void read_cache(struct directory *dir)

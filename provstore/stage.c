@@ -14,89 +14,28 @@
 #include "common/base/hash.h"
 #include "common/base/number.h"
 
-#define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define PIECE_BYTES ((size_t)256 * 1024)
 #define ATTEMPTS 16 /* directories that others remove while we make them */
 
-/* Some file systems cannot sync a directory; their renames are durable when they are done, or never. */
-static int sync_directory(int fd)
-{
-    if (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EBADF || errno == ENOSYS) return 0;
-    return -1;
-}
-
 /* ---- directories ---- */
-
-enum stepping { STEP_OPEN, STEP_MAKE, STEP_SYNC };
-
-static int step(int parent, const char *name, enum stepping stepping)
-{
-    if (stepping == STEP_SYNC && sync_directory(parent) != 0) return -1;
-    int fd = openat(parent, name, OPEN_DIRECTORY);
-    if (fd >= 0 || errno != ENOENT || stepping != STEP_MAKE) return fd;
-    if (mkdirat(parent, name, 0777) != 0 && errno != EEXIST) return -1;
-    return openat(parent, name, OPEN_DIRECTORY);
-}
-
-static int open_below(int root, struct pm_slice path, enum stepping stepping)
-{
-    int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const char *at = path.ptr, *end = path.ptr + path.len;
-    while (fd >= 0 && at < end) {
-        const char *slash = memchr(at, '/', (size_t)(end - at));
-        size_t len = slash ? (size_t)(slash - at) : (size_t)(end - at);
-        char name[256];
-        int next = -1;
-        errno = ENAMETOOLONG;
-        if (len < sizeof name) {
-            memcpy(name, at, len);
-            name[len] = 0;
-            next = step(fd, name, stepping);
-        }
-        int number = errno;
-        close(fd);
-        errno = number;
-        fd = next;
-        at += len + (slash != NULL);
-    }
-    return fd;
-}
-
-int pm_stage_open_below(int root, struct pm_slice path) { return open_below(root, path, STEP_OPEN); }
-
-static struct pm_slice above(struct pm_slice path, struct pm_slice *ret_last)
-{
-    size_t at = path.len;
-    while (at > 0 && path.ptr[at - 1] != '/') at--;
-    *ret_last = pm_slice(path.ptr + at, path.len - at);
-    return pm_slice(path.ptr, at ? at - 1 : 0);
-}
 
 static int cannot(const char *what, const char *name, struct pm_error *err)
 {
     return pm_error_set(err, PM_EIO, "could not %s \"%s\": %s", what, name, pm_error_system(errno));
 }
 
-/* The directories above, on the disk: in this order, because only what is in a directory keeps others from removing it.
- */
-static int sync_above(int root, struct pm_slice parents)
-{
-    int fd = open_below(root, parents, STEP_SYNC);
-    if (fd >= 0) close(fd);
-    return fd;
-}
-
 /* Both are open, or none is. */
 static int open_once(int root, struct pm_slice parents, struct pm_stage *stage)
 {
-    stage->parent = open_below(root, parents, STEP_OPEN);
+    stage->parent = pm_below_open(root, parents);
     bool make = stage->parent < 0 && errno == ENOENT;
-    if (make) stage->parent = open_below(root, parents, STEP_MAKE);
+    if (make) stage->parent = pm_below_make(root, parents);
     if (stage->parent < 0) return -1;
     pm_pending_clean(stage->parent, pm_slice_cstr(stage->place));
     pm_pending_name(pm_slice_cstr(stage->place), stage->name);
-    if (mkdirat(stage->parent, stage->name, 0777) == 0) stage->dir = openat(stage->parent, stage->name, OPEN_DIRECTORY);
-    bool failed = stage->dir < 0 || (make && sync_above(root, parents) < 0);
+    if (mkdirat(stage->parent, stage->name, 0777) == 0)
+        stage->dir = openat(stage->parent, stage->name, PM_OPEN_DIRECTORY);
+    bool failed = stage->dir < 0 || (make && pm_below_sync(root, parents) != 0);
     int number = errno;
     if (failed) pm_stage_discard(stage);
     errno = number;
@@ -106,15 +45,11 @@ static int open_once(int root, struct pm_slice parents, struct pm_stage *stage)
 int pm_stage_open(int root, struct pm_slice path, struct pm_stage *ret, struct pm_error *err)
 {
     struct pm_stage stage = PM_STAGE_CLOSED;
-    struct pm_slice last, parents = above(path, &last);
     char text[PM_ERROR_TEXT_MAX / 2];
     snprintf(text, sizeof text, "%.*s", PM_SLICE_ARG(path));
-    errno = ENAMETOOLONG;
-    if (last.len >= sizeof stage.place) return cannot("make", text, err);
-    memcpy(stage.place, last.ptr, last.len);
-    stage.place[last.len] = 0;
+    if (pm_below_name(path, stage.place) != 0) return cannot("make", text, err);
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-        if (open_once(root, parents, &stage) == 0) {
+        if (open_once(root, pm_below_above(path), &stage) == 0) {
             *ret = stage;
             return PM_OK;
         }
@@ -231,7 +166,7 @@ static bool is_there_already(const struct pm_stage *stage)
 int pm_stage_publish(struct pm_stage *stage, bool *ret_done, struct pm_error *err)
 {
     *ret_done = false;
-    if (sync_directory(stage->dir) != 0) return cannot("sync", stage->name, err);
+    if (pm_below_sync_directory(stage->dir) != 0) return cannot("sync", stage->name, err);
     PM_TRY(PM_FAULT(put_before_rename, err));
     int rc = renameat(stage->parent, stage->name, stage->parent, stage->place);
     int number = errno;
@@ -242,7 +177,7 @@ int pm_stage_publish(struct pm_stage *stage, bool *ret_done, struct pm_error *er
     }
     *ret_done = true;
     PM_TRY(PM_FAULT(put_after_rename, err));
-    return sync_directory(stage->parent) == 0 ? PM_OK : cannot("sync what holds", stage->place, err);
+    return pm_below_sync_directory(stage->parent) == 0 ? PM_OK : cannot("sync what holds", stage->place, err);
 }
 
 /* In three renames, between which there is nothing at the place. What a kill leaves then is pending, and the next put
@@ -262,12 +197,12 @@ static int exchange_slowly(const struct pm_stage *stage)
 
 int pm_stage_exchange(struct pm_stage *stage, struct pm_error *err)
 {
-    if (sync_directory(stage->dir) != 0) return cannot("sync", stage->name, err);
+    if (pm_below_sync_directory(stage->dir) != 0) return cannot("sync", stage->name, err);
     int rc = -1;
     errno = ENOSYS;
     if (PM_FAULT(put_exchange, NULL) == PM_OK)
         rc = renameat2(stage->parent, stage->name, stage->parent, stage->place, RENAME_EXCHANGE);
     if (rc != 0 && (errno == EINVAL || errno == ENOSYS || errno == ENOTSUP)) rc = exchange_slowly(stage);
     if (rc != 0) return cannot("change places with", stage->place, err);
-    return sync_directory(stage->parent) == 0 ? PM_OK : cannot("sync what holds", stage->place, err);
+    return pm_below_sync_directory(stage->parent) == 0 ? PM_OK : cannot("sync what holds", stage->place, err);
 }

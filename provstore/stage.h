@@ -13,17 +13,15 @@
 #include "common/base/error.h"
 #include "common/base/slice.h"
 #include "provstore/artifact.h"
+#include "provstore/below.h"
 #include "provstore/pending.h"
 
 struct pm_stage {
     int parent, dir; /* -1: not open */
     char name[PM_PENDING_NAME_SIZE];
-    char place[256]; /* the path's last segment */
+    char place[PM_NAME_BYTES_MAX + 1]; /* the path's last segment */
 };
 #define PM_STAGE_CLOSED ((struct pm_stage){.parent = -1, .dir = -1})
-
-/* Opens ROOT/path's directory name by name, following no link; `path` empty: ROOT itself. Returns -1 with errno. */
-int pm_stage_open_below(int root, struct pm_slice path);
 
 /* Makes the directories above ROOT/path as needed, and the pending directory. PM_EIO. */
 int pm_stage_open(int root, struct pm_slice path, struct pm_stage *ret, struct pm_error *err) PM_MUST_CHECK;

@@ -4,9 +4,7 @@
 #ifndef PM_PROVSTORE_TRASH_H
 #define PM_PROVSTORE_TRASH_H
 
-#include "common/base/slice.h"
-
-#define PM_NAME_BYTES_MAX 255 /* of a file, as Linux has it */
+#include "provstore/below.h"
 
 /* false: the name would be longer than a name may be. */
 bool pm_trash_name(struct pm_slice name, int64_t at_us, char out[PM_NAME_BYTES_MAX + 1]);

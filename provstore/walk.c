@@ -1,6 +1,6 @@
 /* walk.c: the directories of a store (store.h): what an entry is, and what is told of it. Directories are opened by
  * openat without following links, from ROOT on, so that nothing that changes meanwhile leads out of it. */
-#define _GNU_SOURCE /* memrchr */
+#define _GNU_SOURCE /* struct dirent64 */
 #include "provstore/walk.h"
 
 #include <errno.h>
@@ -12,10 +12,10 @@
 
 #include "common/base/check.h"
 #include "common/base/number.h"
+#include "provstore/below.h"
 #include "provstore/pending.h"
 #include "provstore/trash.h"
 
-#define OPEN_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define PROGRESS_EVERY 512
 
 const struct pm_finding_code pm_finding_codes[] = {
@@ -149,20 +149,13 @@ void pm_walk_half_deleted(struct pm_walker *walker, struct pm_slice name)
 
 /* ---- directories ---- */
 
-static struct pm_slice last_name(struct pm_slice path)
-{
-    const char *slash = path.len ? memrchr(path.ptr, '/', path.len) : NULL;
-    return slash ? pm_slice(slash + 1, path.len - (size_t)(slash + 1 - path.ptr)) : path;
-}
-
 /* "views" right below a version: what other programs derive from results. */
 static bool is_view_folder(struct pm_slice path)
 {
-    struct pm_slice name = last_name(path), above;
-    if (!pm_slice_is(name, "views") || path.len == name.len) return false;
-    above = last_name(pm_slice(path.ptr, path.len - name.len - 1));
+    struct pm_slice above = pm_below_last(pm_below_above(path));
     uint64_t version;
-    return above.len > 1 && *above.ptr == 'v' && pm_u64_parse(pm_slice(above.ptr + 1, above.len - 1), &version);
+    return pm_slice_is(pm_below_last(path), "views") && above.len > 1 && *above.ptr == 'v' &&
+           pm_u64_parse(pm_slice(above.ptr + 1, above.len - 1), &version);
 }
 
 bool pm_walk_stopped(const struct pm_walk *walk)
@@ -217,7 +210,7 @@ int pm_walk_child_open(struct pm_walker *walker, int parent, const char *name, u
         tell(walker, "too_deep", path, "32 directories within each other are the limit");
         return -1;
     }
-    int fd = openat(parent, name, OPEN_DIRECTORY);
+    int fd = openat(parent, name, PM_OPEN_DIRECTORY);
     if (fd < 0 && errno != ENOENT) tell_unreadable(walker, path, errno);
     return fd;
 }
@@ -248,7 +241,7 @@ static void look_at(struct pm_walker *walker, struct pm_walk_level *level, const
 /* Artifacts alone, or an empty directory where a result should be: its writer ended early. */
 static void tell_half_written(struct pm_walker *walker, const struct pm_walk_level *level)
 {
-    struct pm_slice path = pm_buf_slice(&walker->path), name = last_name(path);
+    struct pm_slice path = pm_buf_slice(&walker->path), name = pm_below_last(path);
     bool empty = level->n_entries == 0 &&
                  (pm_slice_starts(name, PM_SLICE("seed_")) || pm_slice_starts(name, PM_SLICE("agg_")));
     if (!level->artifacts && !empty) return;
@@ -305,44 +298,14 @@ void pm_walk_step(struct pm_walker *walker)
     else tell_half_written(walker, level);
 }
 
-int pm_walk_open(int root, const char *path, unsigned *ret_depth)
-{
-    int fd = dup(root);
-    *ret_depth = 0;
-    for (const char *at = path; fd >= 0 && *at; ++*ret_depth) {
-        size_t len = strcspn(at, "/");
-        char name[256];
-        int next = -1;
-        errno = ENAMETOOLONG;
-        if (len > 0 && len < sizeof name && strncmp(at, "..", len) != 0) {
-            memcpy(name, at, len);
-            name[len] = 0;
-            next = openat(fd, name, OPEN_DIRECTORY);
-        } else if (len < sizeof name) {
-            errno = ENOENT; /* an empty name, "." or "..": no path of a result */
-        }
-        int number = errno;
-        close(fd);
-        errno = number;
-        fd = next;
-        at += len + (at[len] == '/');
-    }
-    return fd;
-}
-
 bool pm_store_holds(const char *root, struct pm_slice path)
 {
-    struct pm_slice name = last_name(path);
-    char *parent = strndup(path.ptr, path.len - name.len), *last = strndup(name.ptr, name.len);
-    unsigned depth;
-    int top = open(root, OPEN_DIRECTORY & ~O_NOFOLLOW), fd = -1;
+    char name[PM_NAME_BYTES_MAX + 1];
     struct stat st;
-    if (top >= 0 && parent && last) fd = pm_walk_open(top, parent, &depth);
-    bool held = fd >= 0 && name.len && fstatat(fd, last, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISLNK(st.st_mode);
+    int top = open(root, PM_OPEN_DIRECTORY & ~O_NOFOLLOW), fd = top < 0 ? -1 : pm_below_parent(top, path, name);
+    bool held = fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISLNK(st.st_mode);
     if (fd >= 0) close(fd);
     if (top >= 0) close(top);
-    free(parent);
-    free(last);
     return held;
 }
 
@@ -351,15 +314,12 @@ static int run_only(struct pm_walker *walker, int root, const char *only, struct
 {
     struct pm_walk *walk = walker->walk;
     struct pm_listing *entries = &walker->levels[0].entries;
-    unsigned depth;
     struct pm_slice path = pm_slice_cstr(only);
-    int fd = pm_walk_open(root, only, &depth);
+    int fd = pm_below_open(root, path);
     if (fd < 0 && errno == ENOTDIR && memchr(only, '/', path.len)) {
-        walker->only_name = last_name(path);
-        path.len -= walker->only_name.len + 1;
-        char *parent = strndup(path.ptr, path.len);
-        fd = parent ? pm_walk_open(root, parent, &depth) : -1;
-        free(parent);
+        walker->only_name = pm_below_last(path);
+        path = pm_below_above(path);
+        fd = pm_below_open(root, path);
     }
     if (fd < 0)
         return pm_error_set(err, PM_ENOTFOUND, "no result \"%s\" in \"%s\": %s", only, walk->options->root,

@@ -75,9 +75,6 @@ struct pm_slice pm_walk_child(struct pm_walker *walker, struct pm_slice name);
 
 /* `name` in the directory that is open is a result whose deletion was not ended (trash.h). */
 void pm_walk_half_deleted(struct pm_walker *walker, struct pm_slice name);
-/* Opens the directory `path` below `root` (which stays open), name by name and without following links; *ret_depth is
- * the number of names. -1 with errno. */
-int pm_walk_open(int root, const char *path, unsigned *ret_depth);
 
 /* read_result.c: the directory at walker->path, of which nothing but the first piece was read, holds a result, or
  * (cache) a result a file. Closes nothing. */
