@@ -312,7 +312,7 @@ static COLD int refuse_hex(const char *field, struct pm_slice text, int digits, 
                         digits);
 }
 
-static int check_ids(const struct pm_event *ev, enum pm_event_trust trust, struct pm_error *err)
+static int check_ids(const struct pm_event *ev, uint64_t params_sum, enum pm_event_trust trust, struct pm_error *err)
 {
     if (pm_event_has(ev, PM_HAS(event_id)) && (ev->event_id.len != EVENT_ID_DIGITS || !pm_hex_valid(ev->event_id))) {
         return refuse_hex("event_id", ev->event_id, EVENT_ID_DIGITS, err);
@@ -329,7 +329,8 @@ static int check_ids(const struct pm_event *ev, enum pm_event_trust trust, struc
                                 PM_SLICE_ARG(ev->bundle_digest), shown(ev->bundle_ref), ev->bundle_ref.ptr);
         }
     }
-    if (pm_event_has(ev, PM_HAS(params) | PM_HAS(param_id))) return pm_params_verify_id(ev->params, ev->param_id, err);
+    if (pm_event_has(ev, PM_HAS(params) | PM_HAS(param_id))) 
+        return pm_params_verify_id(ev->params, ev->param_id, params_sum, err);
     if (pm_event_has(ev, PM_HAS(params)) && trust == PM_TRUST_NOTHING) {
         char id[64];
         return pm_params_verify(ev->params, id, err);
@@ -390,10 +391,13 @@ int pm_event_check_read(const struct pm_event *ev, enum pm_event_trust trust, st
     uint64_t has = ev->has;
     if (!LIKELY((pm_fields_required[ev->type] & ~has) == 0 && (has & ~pm_fields_allowed[ev->type]) == 0))
         return refuse_members(ev, err);
+    uint64_t params_sum = pm_event_has(ev, PM_HAS(params) | PM_HAS(param_id)) /* first: its answer takes a while */
+                              ? pm_params_glance(ev->params, ev->param_id)
+                              : 0;
     if (has & PM_HAS(result)) PM_TRY(check_path("result", ev->result, err));
     PM_TRY(check_numbers(ev, err));
     PM_TRY(check_text_members(ev, err));
-    PM_TRY(check_ids(ev, trust, err));
+    PM_TRY(check_ids(ev, params_sum, trust, err));
     if (has & PM_HAS(failure)) {
         PM_TRY(check_text("error.type", ev->failure.type, 0, TEXT_BYTES_MAX, err));
         PM_TRY(check_text("error.message", ev->failure.message, 0, TEXT_BYTES_MAX, err));

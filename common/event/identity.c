@@ -291,9 +291,15 @@ int pm_params_verify(struct pm_slice text, char out_id[64], struct pm_error *err
 #define KNOWN_PAIRS_BITS 20
 static _Atomic uint64_t recent_pairs[1u << RECENT_PAIRS_BITS], known_pairs[1u << KNOWN_PAIRS_BITS];
 
-int pm_params_verify_id(struct pm_slice text, struct pm_slice id, struct pm_error *err)
+uint64_t pm_params_glance(struct pm_slice text, struct pm_slice id)
 {
     uint64_t sum = pm_hash64(id.ptr, id.len, pm_hash64(text.ptr, text.len, text.len)) | 1;
+    __builtin_prefetch(&known_pairs[sum >> (64 - KNOWN_PAIRS_BITS)]);
+    return sum;
+}
+
+int pm_params_verify_id(struct pm_slice text, struct pm_slice id, uint64_t sum, struct pm_error *err)
+{
     _Atomic uint64_t *recent = &recent_pairs[sum >> (64 - RECENT_PAIRS_BITS)];
     _Atomic uint64_t *known = &known_pairs[sum >> (64 - KNOWN_PAIRS_BITS)];
     if (atomic_load_explicit(recent, memory_order_relaxed) == sum) return PM_OK;

@@ -22,8 +22,10 @@ int pm_params_read(struct pm_json *in, struct pm_buf *out, struct pm_error *err)
 int pm_params_verify(struct pm_slice text, char out_id[64], struct pm_error *err) PM_MUST_CHECK;
 
 /* The same when an id came with the text: PM_EINVALID when they do not agree. Remembers by a 64-bit sum, for about a
- * million pairs in 8 MiB that all threads share, what was verified: most events of a log name a parameter set again. */
-int pm_params_verify_id(struct pm_slice text, struct pm_slice id, struct pm_error *err) PM_MUST_CHECK;
+ * million pairs in 8 MiB that all threads share, what was verified: most events of a log name a parameter set again.
+ * `sum` is what pm_params_glance gave for the two, best some time before: it brings the place in that memory near. */
+uint64_t pm_params_glance(struct pm_slice text, struct pm_slice id);
+int pm_params_verify_id(struct pm_slice text, struct pm_slice id, uint64_t sum, struct pm_error *err) PM_MUST_CHECK;
 
 /* One parameter's canonical JSON text out of canonical params; false when there is none of that name. Borrows from
  * `params`. */

@@ -3,6 +3,11 @@
 #include "common/event/identity.h"
 #include "tests/fuzz/support/fuzz.h"
 
+static int verify(struct pm_slice text, struct pm_slice id)
+{
+    return pm_params_verify_id(text, id, pm_params_glance(text, id), NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct pm_buf first, second;
@@ -21,9 +26,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     PM_CHECK(pm_params_verify(pm_buf_slice(&first), id, NULL) == PM_OK);
     pm_param_id(pm_buf_slice(&first), hashed);
     PM_CHECK(memcmp(id, hashed, sizeof id) == 0);
-    PM_CHECK(pm_params_verify_id(pm_buf_slice(&first), pm_slice(id, 64), NULL) == PM_OK);
+    PM_CHECK(verify(pm_buf_slice(&first), pm_slice(id, 64)) == PM_OK);
     hashed[size % 64] ^= 1;
-    PM_CHECK(pm_params_verify_id(pm_buf_slice(&first), pm_slice(hashed, 64), NULL) == PM_EINVALID);
+    PM_CHECK(verify(pm_buf_slice(&first), pm_slice(hashed, 64)) == PM_EINVALID);
     (void)pm_params_get(pm_buf_slice(&first), PM_SLICE("beta"), &value);
     return 0;
 }
