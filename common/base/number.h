@@ -35,6 +35,31 @@ bool pm_hex_valid(struct pm_slice hex); /* every character is one of 0-9 a-f; tr
 
 /* ---- utf8.c: UTF-8 as of RFC 3629 (no overlong forms, no surrogates, nothing above U+10FFFF) ---- */
 bool pm_utf8_valid(struct pm_slice text);
+/* Nearly all text is, and that is seen at once: the last look overlaps the one before it. */
+static inline bool pm_ascii(struct pm_slice text)
+{
+    typedef uint64_t two_words __attribute__((vector_size(16)));
+    const char *p = text.ptr;
+    size_t len = text.len;
+    uint64_t bits, last;
+    if (len >= 16) {
+        two_words all, some;
+        memcpy(&all, p + len - 16, 16);
+        for (size_t at = 0; at < len - 16; at += 16) {
+            memcpy(&some, p + at, 16);
+            all |= some;
+        }
+        bits = all[0] | all[1];
+    } else if (len >= 8) {
+        memcpy(&bits, p, 8);
+        memcpy(&last, p + len - 8, 8);
+        bits |= last;
+    } else {
+        bits = 0;
+        for (size_t i = 0; i < len; i++) bits |= (uint64_t)(unsigned char)p[i];
+    }
+    return (bits & 0x8080808080808080u) == 0;
+}
 /* Bytes up to the first one that does not belong to a valid character; text.len when all is valid. */
 size_t pm_utf8_valid_prefix(struct pm_slice text);
 

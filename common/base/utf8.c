@@ -59,14 +59,4 @@ size_t pm_utf8_valid_prefix(struct pm_slice text)
     return len;
 }
 
-bool pm_utf8_valid(struct pm_slice text)
-{
-    const unsigned char *p = (const unsigned char *)text.ptr;
-    size_t len = text.len;
-    if (len >= 8) { /* short ASCII without a loop over bytes: the last word overlaps the one before */
-        uint64_t bits = word_at(p + len - 8);
-        for (size_t at = 0; at + 8 <= len; at += 8) bits |= word_at(p + at);
-        if (!(bits & HIGH_BITS)) return true;
-    }
-    return pm_utf8_valid_prefix(text) == len;
-}
+bool pm_utf8_valid(struct pm_slice text) { return pm_ascii(text) || pm_utf8_valid_prefix(text) == text.len; }

@@ -8,11 +8,10 @@ struct pm_array_iter pm_array_iter(struct pm_array array)
     return (struct pm_array_iter){.ptr = array.raw.ptr, .end = array.raw.ptr ? array.raw.ptr + array.raw.len : NULL};
 }
 
-/* Enters the next block when the current one is used up; false at the end. The bytes have been checked, so a reader
- * that fails here is a broken promise of the program. */
-static bool more(struct pm_array_iter *it, struct pm_avro_fault *fault)
+/* Enters the next block; false at the end. The bytes have been checked, so a reader that fails here is a broken promise
+ * of the program. */
+static bool next_block(struct pm_array_iter *it, struct pm_avro_fault *fault)
 {
-    if (it->left > 0) return true;
     if (it->ptr == it->end) return false; /* ended, or an array that was never built */
     const uint8_t *p = (const uint8_t *)it->ptr, *end = (const uint8_t *)it->end;
     int64_t count;
@@ -27,6 +26,11 @@ static bool more(struct pm_array_iter *it, struct pm_avro_fault *fault)
     it->ptr = count ? (const char *)p : it->end; /* the end is reached once and for all */
     it->left = count;
     return count > 0;
+}
+
+static inline bool more(struct pm_array_iter *it, struct pm_avro_fault *fault)
+{
+    return it->left > 0 || next_block(it, fault);
 }
 
 bool pm_array_next_text(struct pm_array_iter *it, struct pm_slice *ret)

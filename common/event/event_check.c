@@ -47,10 +47,20 @@ static COLD int refuse_utf8(const char *field, struct pm_slice text, struct pm_e
                         (unsigned char)text.ptr[at]);
 }
 
+static inline bool is_text(struct pm_slice text, size_t least, size_t limit)
+{
+    return LIKELY(text.len - least <= limit - least) && (LIKELY(pm_ascii(text)) || pm_utf8_valid(text));
+}
+
+static COLD int refuse_text(const char *field, struct pm_slice text, size_t least, size_t limit, struct pm_error *err)
+{
+    bool fits = text.len >= least && text.len <= limit;
+    return fits ? refuse_utf8(field, text, err) : refuse_length(field, text.len, limit, err);
+}
+
 static inline int check_text(const char *field, struct pm_slice text, size_t least, size_t limit, struct pm_error *err)
 {
-    if (!LIKELY(text.len - least <= limit - least)) return refuse_length(field, text.len, limit, err);
-    return LIKELY(pm_utf8_valid(text)) ? PM_OK : refuse_utf8(field, text, err);
+    return LIKELY(is_text(text, least, limit)) ? PM_OK : refuse_text(field, text, least, limit, err);
 }
 
 /* ---- paths ---- */
@@ -90,30 +100,31 @@ static COLD int check_path_slowly(const char *field, struct pm_slice path, struc
     return PM_OK;
 }
 
-#define EACH_BYTE(b) (0x0101010101010101u * (b))
+#define STEP 16 /* bytes of a path looked at together */
+typedef uint8_t vector __attribute__((vector_size(STEP)));
+typedef int8_t signed_vector __attribute__((vector_size(STEP)));
+typedef uint64_t vector_of_words __attribute__((vector_size(STEP)));
 
-/* High bits where a byte is zero, or perhaps is: a wrong yes only costs the slow look. */
-static inline uint64_t zero_bytes(uint64_t word) { return (word - EACH_BYTE(1)) & ~word & EACH_BYTE(0x80); }
-
-/* Eight bytes at p and the one after them: a NUL, a byte above ASCII, or a '/' before a '/' or a '.'? */
-static inline uint64_t suspicious(const char *p)
+/* STEP bytes at p and the one after them: a NUL, a byte above ASCII, or a '/' before a '/' or a '.'? */
+static inline vector suspicious(const char *p)
 {
-    uint64_t word, next;
-    memcpy(&word, p, 8);
-    memcpy(&next, p + 1, 8);
-    uint64_t slash = zero_bytes(word ^ EACH_BYTE('/'));
-    uint64_t slash_or_dot = zero_bytes((next | EACH_BYTE(1)) ^ EACH_BYTE('/')); /* '.' is '/' without its lowest bit */
-    return (slash & slash_or_dot) | zero_bytes(word) | (word & EACH_BYTE(0x80));
+    vector here, next;
+    memcpy(&here, p, STEP);
+    memcpy(&next, p + 1, STEP);
+    vector slashes = (vector)(here == '/') & (vector)((next | 1) == '/'); /* '.' is '/' without its lowest bit */
+    return slashes | (vector)((signed_vector)here <= 0);
 }
 
 static inline int check_path(const char *field, struct pm_slice path, struct pm_error *err)
 {
-    if (LIKELY(path.len >= 9 && path.len <= PM_PATH_BYTES_MAX)) {
-        const char *last = path.ptr + path.len - 9; /* the last look overlaps the one before it */
-        uint64_t bad = suspicious(last);
-        for (const char *p = path.ptr; p < last; p += 8) bad |= suspicious(p);
-        unsigned char first = (unsigned char)path.ptr[0], end = (unsigned char)last[8];
-        if (LIKELY(!bad && first != '/' && first != '.' && end != '/' && end != 0 && end < 0x80)) return PM_OK;
+    if (LIKELY(path.len > STEP && path.len <= PM_PATH_BYTES_MAX)) {
+        const char *last = path.ptr + path.len - STEP - 1; /* the last look overlaps the one before it */
+        vector bad = suspicious(last);
+        for (const char *p = path.ptr; p < last; p += STEP) bad |= suspicious(p);
+        vector_of_words words = (vector_of_words)bad;
+        unsigned char first = (unsigned char)path.ptr[0], end = (unsigned char)last[STEP];
+        if (LIKELY((words[0] | words[1]) == 0 && first != '/' && first != '.' && end != '/' && end != 0 && end < 0x80))
+            return PM_OK;
     }
     return check_path_slowly(field, path, err);
 }
@@ -282,7 +293,8 @@ static int check_text_members(const struct pm_event *ev, struct pm_error *err)
         const struct text_rule *rule = &text_rules[member];
         struct pm_slice text;
         memcpy(&text, (const char *)ev + rule->offset, sizeof text);
-        PM_TRY(check_text(pm_member_name((enum pm_member)member), text, rule->least, rule->limit, err));
+        if (!LIKELY(is_text(text, rule->least, rule->limit)))
+            return refuse_text(pm_member_name((enum pm_member)member), text, rule->least, rule->limit, err);
     }
     return PM_OK;
 }
@@ -329,7 +341,7 @@ static int check_ids(const struct pm_event *ev, uint64_t params_sum, enum pm_eve
                                 PM_SLICE_ARG(ev->bundle_digest), shown(ev->bundle_ref), ev->bundle_ref.ptr);
         }
     }
-    if (pm_event_has(ev, PM_HAS(params) | PM_HAS(param_id))) 
+    if (pm_event_has(ev, PM_HAS(params) | PM_HAS(param_id)))
         return pm_params_verify_id(ev->params, ev->param_id, params_sum, err);
     if (pm_event_has(ev, PM_HAS(params)) && trust == PM_TRUST_NOTHING) {
         char id[64];

@@ -2,6 +2,8 @@
  */
 #include "common/store/record.h"
 
+#include <endian.h>
+
 #include "common/base/check.h"
 #include "common/base/hash.h"
 #include "common/base/number.h"
@@ -50,12 +52,6 @@ static void put_varint(struct pm_buf *out, uint64_t v)
     pm_buf_bytes(out, tmp, (size_t)(pm_varint_put(tmp, v) - tmp));
 }
 
-static void put_text(struct pm_buf *out, struct pm_slice s)
-{
-    put_varint(out, s.len);
-    pm_buf_slice_add(out, s);
-}
-
 struct reader {
     const uint8_t *p, *end;
     bool bad;
@@ -99,11 +95,11 @@ static uint32_t get_number(struct reader *r)
 
 /* ---- the path ---- */
 
-static bool segment_is(struct pm_slice segment, const char *prefix, struct pm_slice rest)
+/* Is the segment the prefix and then `rest`? */
+static inline bool segment_is(struct pm_slice segment, struct pm_slice prefix, struct pm_slice rest)
 {
-    size_t n = strlen(prefix);
-    return rest.len > 0 && segment.len == n + rest.len && memcmp(segment.ptr, prefix, n) == 0 &&
-           memcmp(segment.ptr + n, rest.ptr, rest.len) == 0;
+    return rest.len > 0 && segment.len == prefix.len + rest.len && memcmp(segment.ptr, prefix.ptr, prefix.len) == 0 &&
+           memcmp(segment.ptr + prefix.len, rest.ptr, rest.len) == 0;
 }
 
 static struct pm_slice decimal(uint64_t v, char digits[24])
@@ -123,20 +119,20 @@ static enum path_token token_of(const struct pm_record *rec, struct pm_slice seg
     char digits[24];
     switch (segment.len ? segment.ptr[0] : 0) {
     case 'p':
-        if (param_id.len >= 8 && segment_is(segment, "params_", pm_slice(param_id.ptr, 8))) return TOKEN_PARAMS8;
+        if (param_id.len >= 8 && segment_is(segment, PM_SLICE("params_"), pm_slice(param_id.ptr, 8)))
+            return TOKEN_PARAMS8;
         break;
     case 's':
-        if (has(rec, PM_FIELD_SEED) && segment.len <= 5 + 20 && segment.len > 5 &&
-            memcmp(segment.ptr, "seed_", 5) == 0) {
-            if (segment_is(segment, "seed_", decimal(rec->seed, digits))) return TOKEN_SEED;
-        }
+        if (has(rec, PM_FIELD_SEED) && pm_slice_starts(segment, PM_SLICE("seed_")) &&
+            segment_is(segment, PM_SLICE("seed_"), decimal(rec->seed, digits)))
+            return TOKEN_SEED;
         break;
     case 'a':
-        if (has(rec, PM_FIELD_AGGREGATION_ID) && segment_is(segment, "agg_", rec->aggregation_id))
+        if (has(rec, PM_FIELD_AGGREGATION_ID) && segment_is(segment, PM_SLICE("agg_"), rec->aggregation_id))
             return TOKEN_AGGREGATION;
         break;
     case 't':
-        if (segment_is(segment, "target_", target)) return TOKEN_TARGET;
+        if (segment_is(segment, PM_SLICE("target_"), target)) return TOKEN_TARGET;
         break;
     default: break;
     }
@@ -146,6 +142,30 @@ static enum path_token token_of(const struct pm_record *rec, struct pm_slice seg
     return 0;
 }
 
+/* The first '/' from p on, or the end. Segments are short: eight bytes at a time and no call. */
+static inline const char *segment_end(const char *p, const char *end)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    for (; end - p >= 8; p += 8) {
+        uint64_t word;
+        memcpy(&word, p, 8);
+        word = le64toh(word) ^ ones * '/';
+        uint64_t zeros = (word - ones) & ~word & ones << 7; /* the lowest bit is right, those above may not be */
+        if (zeros) return p + (__builtin_ctzll(zeros) >> 3);
+    }
+    while (p < end && *p != '/') p++;
+    return p;
+}
+
+/* Up to `end` may be read, and there is room for more than a segment. */
+static inline uint8_t *put_segment(uint8_t *w, struct pm_slice segment, const char *end)
+{
+    enum { SHORT = 16 };
+    if (segment.len <= SHORT && end - segment.ptr >= SHORT) memcpy(w, segment.ptr, SHORT);
+    else memcpy(w, segment.ptr, segment.len);
+    return w + segment.len;
+}
+
 /* The short form: each segment either one token byte or its text and a '/'. A path with a control byte below TOKEN_END
  * at the start of a segment stays verbatim: NULL. At most one byte longer than the path. Matched by pm_record_path. */
 static uint8_t *put_path_form(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target,
@@ -153,18 +173,17 @@ static uint8_t *put_path_form(const struct pm_record *rec, struct pm_slice bundl
 {
     const char *p = rec->path.ptr, *end = p + rec->path.len;
     while (p < end) {
-        const char *slash = memchr(p, '/', (size_t)(end - p));
-        struct pm_slice segment = pm_slice(p, (size_t)((slash ? slash : end) - p));
+        const char *slash = segment_end(p, end);
+        struct pm_slice segment = pm_slice(p, (size_t)(slash - p));
         if (segment.len == 0 || (unsigned char)segment.ptr[0] < TOKEN_END) return NULL;
         enum path_token token = token_of(rec, segment, bundle_digest, target);
         if (token) {
             *w++ = (uint8_t)token;
         } else {
-            memcpy(w, segment.ptr, segment.len);
-            w += segment.len;
+            w = put_segment(w, segment, end);
             *w++ = '/';
         }
-        p = slash ? slash + 1 : end;
+        p = slash < end ? slash + 1 : end;
     }
     return w;
 }
@@ -281,7 +300,7 @@ static uint8_t *put_facts(const struct pm_record *rec, unsigned head, const uint
     return p;
 }
 
-/* What the numbers of a record take at most. */
+/* What the numbers of a record take at most; of it put_segment has its room, too. */
 #define FIXED_BYTES_MAX (1 + 2 + 2 + 8 + PM_EVENT_ID_BYTES + 32 + 8 + 20 * PM_VARINT_MAX)
 
 void pm_record_encode(const struct pm_record *rec, struct pm_slice bundle_digest, struct pm_slice target,
@@ -383,10 +402,12 @@ void pm_outputs_add(struct pm_buf *out, uint32_t name, int64_t size, struct pm_s
 {
     uint8_t bytes[32];
     bool packed = pack_hex64(checksum, bytes);
-    put_varint(out, (uint64_t)name << 1 | packed);
-    put_varint(out, (uint64_t)size);
-    if (packed) pm_buf_bytes(out, bytes, sizeof bytes);
-    else put_text(out, checksum);
+    pm_buf_reserve(out, 3 * PM_VARINT_MAX + (packed ? sizeof bytes : checksum.len));
+    uint8_t *p = (uint8_t *)out->ptr + out->len;
+    p = pm_varint_put(p, (uint64_t)name << 1 | packed);
+    p = pm_varint_put(p, (uint64_t)size);
+    p = packed ? put_bytes(p, bytes, sizeof bytes) : put_slice(p, checksum);
+    out->len = (size_t)(p - (uint8_t *)out->ptr);
 }
 
 bool pm_outputs_start(struct pm_slice outputs, struct pm_slice *cursor, uint32_t *ret_count)
