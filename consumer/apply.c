@@ -70,11 +70,11 @@ static int add_run(struct pm_application *a, enum pm_run_kind kind, size_t count
     const struct pm_sort_item *order = pm_sort(s->items, s->items2, count, low, high);
     pm_buf_clear(&s->entries);
     pm_buf_reserve(&s->entries, count * size + 1);
-    uint8_t *out = (uint8_t *)s->entries.ptr, held[PM_RUN_ENTRY_BYTES_MAX];
+    uint8_t *out = (uint8_t *)s->entries.ptr, held[PM_RUN_ENTRY_BYTES_MAX]; /* an entry has eight bytes at least */
     for (size_t i = 0; i < count; i++) {
         uint8_t *at = out + i * size;
         entry(s, order[i].index, at);
-        while (at > out && memcmp(at - size, at, size) > 0) {
+        while (at > out && pm_be64_get(at - size) >= pm_be64_get(at) && memcmp(at - size, at, size) > 0) {
             memcpy(held, at, size);
             memcpy(at, at - size, size);
             memcpy(at - size, held, size);

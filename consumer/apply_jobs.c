@@ -16,6 +16,7 @@ struct chunk {
     bool dirty;
 };
 
+#define PREFETCH_AHEAD 6
 #define KNOWN_VALUES_BITS 15
 
 struct pm_job_scratch {
@@ -296,6 +297,7 @@ static int one_job(struct pm_application *a, uint32_t job, const struct pm_sort_
     build_slots(s, count);
     for (size_t i = 0; i < count; i++) {
         const struct pm_op *op = &a->batch->ops[order[i].index];
+        if (i + PREFETCH_AHEAD < count) __builtin_prefetch(&a->batch->ops[order[i + PREFETCH_AHEAD].index]);
         enum pm_role role;
         if (op->at < row.first_at) row.first_at = op->at;
         if (op->at > row.last_at) row.last_at = op->at;

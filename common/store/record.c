@@ -512,17 +512,20 @@ static uint64_t mix_text(uint64_t h, struct pm_slice s) { return pm_hash64(s.ptr
 uint64_t pm_record_identity_sum(const struct pm_record *rec)
 {
     /* Numbers of names are equal exactly when the texts are; the fixed part goes in one piece. */
-    uint32_t fixed[8] = {rec->present & ~PM_FIELDS_OBSERVED, 0, 0, 0, 0, 0, 0, 0};
-    if (has(rec, PM_FIELD_KIND)) fixed[1] = rec->kind;
-    if (has(rec, PM_FIELD_SCHEMA)) fixed[2] = rec->schema;
-    if (has(rec, PM_FIELD_BUNDLE)) fixed[3] = rec->bundle;
-    if (has(rec, PM_FIELD_MODEL)) fixed[4] = rec->model;
-    if (has(rec, PM_FIELD_ENTRYPOINT)) fixed[5] = rec->entrypoint;
-    if (has(rec, PM_FIELD_TARGET)) fixed[6] = rec->target;
-    if (has(rec, PM_FIELD_TARGET_DIGEST)) fixed[7] = rec->target_digest;
-    uint64_t h = pm_hash64(fixed, sizeof fixed, 0x70726f76);
-    if (has(rec, PM_FIELD_SCHEMA_VERSION)) h = mix(h, (uint64_t)rec->schema_version);
-    if (has(rec, PM_FIELD_SEED)) h = mix(h, rec->seed);
+    struct {
+        uint64_t schema_version, seed;
+        uint32_t present, kind, schema, bundle, model, entrypoint, target, target_digest;
+    } fixed = {.present = rec->present & ~PM_FIELDS_OBSERVED};
+    if (has(rec, PM_FIELD_SCHEMA_VERSION)) fixed.schema_version = (uint64_t)rec->schema_version;
+    if (has(rec, PM_FIELD_SEED)) fixed.seed = rec->seed;
+    if (has(rec, PM_FIELD_KIND)) fixed.kind = rec->kind;
+    if (has(rec, PM_FIELD_SCHEMA)) fixed.schema = rec->schema;
+    if (has(rec, PM_FIELD_BUNDLE)) fixed.bundle = rec->bundle;
+    if (has(rec, PM_FIELD_MODEL)) fixed.model = rec->model;
+    if (has(rec, PM_FIELD_ENTRYPOINT)) fixed.entrypoint = rec->entrypoint;
+    if (has(rec, PM_FIELD_TARGET)) fixed.target = rec->target;
+    if (has(rec, PM_FIELD_TARGET_DIGEST)) fixed.target_digest = rec->target_digest;
+    uint64_t h = pm_hash64(&fixed, sizeof fixed, 0x70726f76);
     if (has(rec, PM_FIELD_PARAMS)) {
         h = mix_text(h, rec->params); /* param_id follows from it */
     } else if (has(rec, PM_FIELD_PARAM_ID)) {
@@ -537,7 +540,7 @@ uint64_t pm_record_observed_sum(const struct pm_record *rec)
 {
     unsigned present = rec->present & PM_FIELDS_OBSERVED;
     if (!present) return 0;
-    uint64_t h = mix(0x6f62, present);
+    uint64_t h = 0x6f62 ^ (uint64_t)present << 32;
     if (has(rec, PM_FIELD_LOSS)) h = pm_hash64(&rec->loss, 8, h);
     if (has(rec, PM_FIELD_N_REPLICATES)) h = mix(h, (uint64_t)rec->n_replicates);
     if (has(rec, PM_FIELD_OUTPUTS)) h = mix_text(h, rec->outputs);
