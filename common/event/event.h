@@ -1,4 +1,4 @@
-/* event.h: what an event is, in memory (CONTRACT: "Events"). One flat struct serves all eight types: a type uses the
+/* event.h: what an event is, in memory. One flat struct serves all eight types: a type uses the
  * members its row of fields.def names, `has` says which of them are present. Text members are slices into the bytes the
  * event was read from (an Avro record, a JSON line, an arena); they end when those do. Arrays stay in their Avro form
  * and are walked with struct pm_array_iter.
@@ -189,7 +189,7 @@ int pm_event_decode(enum pm_event_type type, struct pm_slice body, struct pm_eve
 void pm_event_encode(const struct pm_event *ev, struct pm_buf *out);
 
 /* ---- rules (event_check.c) ---- */
-/* Every rule of CONTRACT section 5 that an event must keep: required members for its type, members its type does not
+/* Every rule that an event must keep: required members for its type, members its type does not
  * have, limits, UTF-8, path form, 64-hex digests, finite doubles, ranges, params against param_id (re-hashed),
  * bundle_ref against bundle_digest. The same for lines and records from the log. PM_EINVALID or PM_ELIMIT with the
  * field's name, the value and the limit. */

@@ -7,12 +7,9 @@
  * on the caller's thread; names of hosts alone are looked up on theirs. One thread is ours: the waker
  * (log_kafka_waker.h), for libraries without fetch.queue.backoff.ms.
  *
- * A partition of a reader:
- *   unsought -> delivering   kafka_seek
- *   delivering -> faulted    partition_fault (an error event: offset out of range, a bad CRC)
- *   faulted -> delivering    kafka_seek
- * Its position follows messages and end-of-partition events; the latter pass what nobody receives (transaction markers,
- * aborted and compacted records). */
+ * A partition of a reader (log_kafka_places.h) is sought by kafka_seek and left by partition_fault (an error event:
+ * offset out of range, a bad CRC). Its position follows messages and end-of-partition events; the latter pass what
+ * nobody receives (transaction markers, aborted and compacted records). */
 #include <inttypes.h>
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wignored-qualifiers" /* in newer versions of its header */
@@ -28,24 +25,16 @@
 #include "common/base/time.h"
 #include "common/log/log_impl.h"
 #include "common/log/log_kafka_conf.h"
+#include "common/log/log_kafka_places.h"
 #include "common/log/log_kafka_refusal.h"
 #include "common/log/log_kafka_resolve.h"
-#include "common/log/log_kafka_waker.h"
 
 #define NEAR 8                 /* messages ahead */
 #define STASH_MAX 1024         /* messages taken from the library at once */
 #define APPENDS_A_POLL 256     /* delivery reports are served this often */
 #define WAKE_ASK_MS 1000       /* one question of the waker waits this long at most */
 #define VERIFY_MS 3000         /* is the topic really gone? */
-#define PAUSE_MS 400           /* the library stays away for 500 ms from a topic that was gone, and says nothing */
 #define SILENCE_MS_LEAST 30000 /* a killed broker is back after some 10 s on a busy machine */
-
-struct kafka_partition {
-    int64_t position; /* the next offset that poll delivers; -1: unsought */
-    int64_t heard_ms; /* when it was sought or a message came last */
-    uint64_t breaks;  /* pauses that were long enough for the topic to be made anew */
-    bool assigned, delivering, at_end;
-};
 
 struct kafka_log {
     struct pm_log base;
@@ -62,14 +51,12 @@ struct kafka_log {
 
     /* reading */
     rd_kafka_queue_t *queue;
-    struct kafka_partition *partitions;
-    int32_t n_partitions;
+    struct pm_kafka_places places;
     rd_kafka_message_t *stash[STASH_MAX];
     size_t stash_at, stash_n;
     int64_t stash_ms; /* when it was filled */
     uint64_t breaks;
     bool gone; /* the whole log is faulted */
-    struct pm_kafka_waker waker;
 
     /* appending */
     uint64_t handed, failed;
@@ -354,7 +341,7 @@ static int handle_new(const char *rest, const struct pm_log_options *options, st
                                                            rd_kafka_version());
     log->diag = options->diag;
     log->diag_arg = options->diag_arg;
-    pm_kafka_waker_init(&log->waker);
+    pm_kafka_waker_init(&log->places.waker);
     log->base.url = pm_kafka_name("kafka://", brokers, topic);
     int rc = client_new(log, options, PM_KAFKA_ASK, &log->ask, err);
     if (rc == PM_OK) {
@@ -418,7 +405,7 @@ static int kafka_open(const char *rest, const struct pm_log_options *options, st
 static void kafka_close(struct pm_log *base)
 {
     struct kafka_log *log = self(base);
-    pm_kafka_waker_stop(&log->waker);
+    pm_kafka_waker_stop(&log->places.waker);
     for (size_t i = log->stash_at; i < log->stash_n; i++) rd_kafka_message_destroy(log->stash[i]);
     if (log->client_topic) {
         rd_kafka_purge(log->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
@@ -429,7 +416,7 @@ static void kafka_close(struct pm_log *base)
     else client_destroy(log->client);
     if (log->ask_topic) rd_kafka_topic_destroy(log->ask_topic);
     client_destroy(log->ask);
-    free(log->partitions);
+    pm_kafka_places_release(&log->places);
     free(log->brokers);
     free(log->topic);
     free(log);
@@ -551,34 +538,31 @@ static void reader_start(struct kafka_log *log)
     rd_kafka_poll_set_consumer(log->client); /* errors and logs come with the messages */
     log->queue = rd_kafka_queue_get_consumer(log->client);
     if (library_knows("fetch.queue.backoff.ms")) return;
-    log->waker.ask = wake;
-    log->waker.arg = log;
+    log->places.waker.ask = wake;
+    log->places.waker.arg = log;
 }
 
 static int64_t kafka_position(const struct pm_log *base, int32_t partition)
 {
-    const struct kafka_log *log = self(base);
-    return partition >= 0 && partition < log->n_partitions ? log->partitions[partition].position : -1;
+    const struct pm_kafka_place *place = pm_kafka_place(&self(base)->places, partition);
+    return place ? place->position : -1;
 }
 
 static uint64_t kafka_breaks(const struct pm_log *base, int32_t partition)
 {
-    const struct kafka_log *log = self(base);
-    bool known = partition >= 0 && partition < log->n_partitions;
-    return log->breaks + (known ? log->partitions[partition].breaks : 0);
+    const struct pm_kafka_place *place = pm_kafka_place(&self(base)->places, partition);
+    return self(base)->breaks + (place ? place->breaks : 0);
 }
 
 static int make_room(struct kafka_log *log, int32_t partition, struct pm_error *err)
 {
-    if (partition >= 0 && partition < log->n_partitions) return PM_OK;
+    if (pm_kafka_place(&log->places, partition)) return PM_OK;
     int32_t n;
     PM_TRY(kafka_partitions(&log->base, &n, err));
     if (partition < 0 || partition >= n)
         return pm_error_set(err, PM_ELOG, "partition %" PRId32 ": topic \"%s\" has %" PRId32 " partitions", partition,
                             log->topic, n);
-    log->partitions = pm_realloc(log->partitions, (size_t)n * sizeof *log->partitions);
-    for (; log->n_partitions < n; log->n_partitions++)
-        log->partitions[log->n_partitions] = (struct kafka_partition){.position = -1};
+    pm_kafka_places_grow(&log->places, n);
     return PM_OK;
 }
 
@@ -594,12 +578,10 @@ static rd_kafka_error_t *assign(struct kafka_log *log, int32_t partition, int64_
 
 static void unassign(struct kafka_log *log, int32_t partition)
 {
-    struct kafka_partition *p = &log->partitions[partition];
-    pm_kafka_waker_set(&log->waker, partition, false);
-    if (!p->assigned) return;
-    rd_kafka_error_t *e = assign(log, partition, RD_KAFKA_OFFSET_INVALID, false);
+    bool assigned = log->places.at[partition].assigned;
+    pm_kafka_place_left(&log->places, partition);
+    rd_kafka_error_t *e = assigned ? assign(log, partition, RD_KAFKA_OFFSET_INVALID, false) : NULL;
     if (e) rd_kafka_error_destroy(e);
-    p->assigned = p->delivering = false;
 }
 
 /* Messages of the partition that were fetched before it was sought anew. */
@@ -626,20 +608,15 @@ static int kafka_seek(struct pm_log *base, int32_t partition, int64_t offset, st
         rd_kafka_error_destroy(e);
         return rc;
     }
-    log->partitions[partition] = (struct kafka_partition){.position = offset,
-                                                          .heard_ms = now_ms(),
-                                                          .breaks = log->partitions[partition].breaks,
-                                                          .assigned = true,
-                                                          .delivering = true};
+    pm_kafka_place_sought(&log->places, partition, offset, now_ms());
     log->gone = false;
-    pm_kafka_waker_set(&log->waker, partition, true);
     return PM_OK;
 }
 
 static void partition_fault(struct kafka_log *log, struct kafka_batch *batch, const rd_kafka_message_t *message)
 {
     int32_t partition = message->partition;
-    int64_t wanted = log->partitions[partition].position, first = 0, next = 0;
+    int64_t wanted = log->places.at[partition].position, first = 0, next = 0;
     struct pm_log_fault *fault = pm_log_batch_fault(&batch->owner, partition);
     struct pm_error *err = &fault->error;
     bool reset = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
@@ -672,7 +649,7 @@ static void check_topic(struct kafka_log *log, struct kafka_batch *batch)
     int rc = ask_again(log, &err);
     if (rc != PM_ELOG || log->reason.refused || log->gone) return; /* a refused client knows nothing of the topic */
     log->gone = true;
-    for (int32_t i = 0; i < log->n_partitions; i++) unassign(log, i);
+    for (int32_t i = 0; i < log->places.n; i++) unassign(log, i);
     pm_error_set(&pm_log_batch_fault(&batch->owner, -1)->error, PM_ELOG, "the log is gone: %s", err.text);
 }
 
@@ -725,25 +702,15 @@ static void batch_add(struct kafka_batch *batch, rd_kafka_message_t *message)
 static bool take(struct kafka_log *log, struct kafka_batch *batch)
 {
     rd_kafka_message_t *message = log->stash[log->stash_at++];
-    bool known = message->rkt && message->partition >= 0 && message->partition < log->n_partitions &&
-                 log->partitions[message->partition].delivering; /* what is said of no topic has a partition 0, too */
-    struct kafka_partition *p = known ? &log->partitions[message->partition] : NULL;
+    int32_t partition = message->partition;
+    struct pm_kafka_place *place = message->rkt ? pm_kafka_place(&log->places, partition) : NULL;
+    bool known = place && place->delivering; /* what is said of no topic has a partition 0, too */
     bool moved = false;
-    if (p && message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        moved = message->offset > p->position;
-        if (moved) p->position = message->offset;
-        p->at_end = true;
-        pm_kafka_waker_set(&log->waker, message->partition, false);
-    } else if (p && message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (known && message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        moved = pm_kafka_place_ended(&log->places, partition, message->offset);
+    } else if (known && message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         partition_fault(log, batch, message);
-    } else if (p && message->offset >= p->position) { /* what is below was delivered already */
-        p->position = message->offset + 1;
-        if (log->stash_ms - p->heard_ms > PAUSE_MS) p->breaks++;
-        p->heard_ms = log->stash_ms;
-        if (p->at_end) {
-            p->at_end = false;
-            pm_kafka_waker_set(&log->waker, message->partition, true);
-        }
+    } else if (known && pm_kafka_place_heard(&log->places, partition, message->offset, log->stash_ms)) {
         batch_add(batch, message);
         return false;
     } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {

@@ -117,7 +117,7 @@ struct pm_job {
     struct pm_event facts;
     int status; /* enum pm_status, or -1 */
     int64_t first_at, last_at;
-    uint64_t computed, reused, failed, expected, missing; /* pairs, CONTRACT section 7 */
+    uint64_t computed, reused, failed, expected, missing; /* pairs */
     struct pm_slice *bundle_digests, *targets;            /* sorted */
     size_t n_bundle_digests, n_targets;
     uint32_t conflicts;
@@ -137,7 +137,7 @@ uint32_t pm_job_count(struct pm_snapshot *snap);   /* numbers are 0..count-1 */
 struct pm_result {
     uint64_t number;
     struct pm_slice path;
-    /* The facts, field by field (CONTRACT section 7): result fields without bundle_ref, loss, n_replicates, outputs.
+    /* The facts, field by field: result fields without bundle_ref, loss, n_replicates, outputs.
      * `facts.has` says which are known. A result that is only expected or deleted has none. */
     struct pm_event facts;
     bool attributed; /* some job computed it */
