@@ -1,5 +1,5 @@
-/* facts.c: the slow path of the first pass: an event meets a result about which it may say something new (CONTRACT
- * section 7). What is kept is a function of the set of events: the primary record is the strongest, then earliest
+/* facts.c: the slow path of the first pass: an event meets a result about which it may say something new.
+ * What is kept is a function of the set of events: the primary record is the strongest, then earliest
  * event; `side_facts` holds, for every further value of a field, the strongest event that carries it. Reading stands in
  * common/store/facts.c. */
 #include "common/store/facts.h"

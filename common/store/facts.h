@@ -1,5 +1,5 @@
-/* facts.h: what is known of one result: its primary record and what other events say beside it (`side_facts`). The rule
- *: the value of a field is the one that the strongest, then earliest event carries; every further
+/* facts.h: what is known of one result: its primary record and what other events say beside it (`side_facts`). The
+ * rule: the value of a field is the one that the strongest, then earliest event carries; every further
  * value stays, with the strongest event that carries it. So the state is a function of the set of events. */
 #ifndef PM_STORE_FACTS_H
 #define PM_STORE_FACTS_H

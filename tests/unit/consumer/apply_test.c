@@ -1,4 +1,4 @@
-/* apply_test.c: batches go in, and the readers say what the set of events says (CONTRACT section 7), whatever the order
+/* apply_test.c: batches go in, and the readers say what the set of events says, whatever the order
  * of the events and however they are cut into batches. */
 #include <criterion/criterion.h>
 #include <stdio.h>
