@@ -178,14 +178,33 @@ static int page_flush(struct page_writer *w, struct pm_error *err)
     return pm_kv_put(w->txn, w->runs->pages, k, v, err);
 }
 
+/* 8 to 24 bytes, by three words that may overlap. */
+static inline void entry_copy(uint8_t *out, const uint8_t *entry, size_t size)
+{
+    uint64_t first, middle, last;
+    size_t at = size > 16 ? 8 : 0;
+    memcpy(&first, entry, 8);
+    memcpy(&middle, entry + at, 8);
+    memcpy(&last, entry + size - 8, 8);
+    memcpy(out, &first, 8);
+    memcpy(out + at, &middle, 8);
+    memcpy(out + size - 8, &last, 8);
+}
+
+static inline bool same_key(const struct page_writer *w, const uint8_t *entry)
+{
+    size_t n = w->shape->key_bytes;
+    return (n < 8 || pm_be64_get(w->last) == pm_be64_get(entry)) && memcmp(w->last, entry, n) == 0;
+}
+
 static inline int page_add(struct page_writer *w, const uint8_t *entry, struct pm_error *err)
 {
     size_t size = w->shape->entry_bytes;
-    if (w->any && memcmp(w->last, entry, w->shape->key_bytes) == 0) return PM_OK;
+    if (w->any && same_key(w, entry)) return PM_OK;
     if (w->used + size > PAGE_DATA) PM_TRY(page_flush(w, err));
-    memcpy(w->page + w->used, entry, size);
+    entry_copy(w->page + w->used, entry, size);
     w->used += size;
-    memcpy(w->last, entry, size);
+    entry_copy(w->last, entry, size);
     if (w->run->entries++ == 0) memcpy(w->run->first, entry, size);
     w->any = true;
     return PM_OK;
