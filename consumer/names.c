@@ -36,8 +36,12 @@ static uint32_t glance(struct pm_slice text)
     if (text.len >= 8) {
         memcpy(&first, text.ptr, 8);
         memcpy(&last, text.ptr + text.len - 8, 8);
+    } else if (text.len >= 4) {
+        memcpy(&first, text.ptr, 4);
+        memcpy(&last, text.ptr + text.len - 4, 4);
     } else if (text.len) {
-        memcpy(&first, text.ptr, text.len);
+        first = (unsigned char)text.ptr[0];
+        last = (unsigned char)text.ptr[text.len - 1];
     }
     uint64_t h = (first ^ last << 29 ^ last >> 35 ^ text.len) * 0x9e3779b97f4a7c15u;
     return (uint32_t)(h >> (64 - RECENT_BITS));
@@ -79,8 +83,8 @@ static void map_put(struct name_map *map, uint32_t number, struct pm_slice text)
     map->slots[slot_of(map, text)] = number + 1;
 }
 
-static uint32_t find_or_add(struct pm_names *names, enum pm_name_kind kind, struct pm_slice text,
-                            struct pm_fresh_names *fresh)
+static __attribute__((noinline)) uint32_t find_or_add(struct pm_names *names, enum pm_name_kind kind,
+                                                      struct pm_slice text, struct pm_fresh_names *fresh)
 {
     struct name_map *map = &names->maps[kind];
     if (map->n_slots) {

@@ -41,7 +41,8 @@ static inline bool pm_ascii(struct pm_slice text)
     typedef uint64_t two_words __attribute__((vector_size(16)));
     const char *p = text.ptr;
     size_t len = text.len;
-    uint64_t bits, last;
+    uint64_t bits = 0, last;
+    uint32_t first4, last4;
     if (len >= 16) {
         two_words all, some;
         memcpy(&all, p + len - 16, 16);
@@ -54,8 +55,11 @@ static inline bool pm_ascii(struct pm_slice text)
         memcpy(&bits, p, 8);
         memcpy(&last, p + len - 8, 8);
         bits |= last;
+    } else if (len >= 4) {
+        memcpy(&first4, p, 4);
+        memcpy(&last4, p + len - 4, 4);
+        bits = first4 | last4;
     } else {
-        bits = 0;
         for (size_t i = 0; i < len; i++) bits |= (uint64_t)(unsigned char)p[i];
     }
     return (bits & 0x8080808080808080u) == 0;
