@@ -15,7 +15,7 @@
 
 #define PM_KV_KEY_MAX 511
 #define PM_KV_VALUE_MAX ((size_t)64 << 20) /* nothing is longer: a length above it is a damaged one */
-#define PM_KV_LEAF_VALUE 2018 /* the largest checked value that stands in a leaf page of 4 KiB, by a key of 8 bytes */
+#define PM_KV_LEAF_VALUE 2022 /* the largest value that stands in a leaf page of 4 KiB, by a key of 8 bytes */
 #define PM_KV_PAGE_VALUE 4080 /* the largest value that takes one overflow page of 4 KiB and nothing more */
 
 struct pm_kv;

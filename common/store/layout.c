@@ -4,6 +4,7 @@
 #include "common/base/hash.h"
 #include "common/base/time.h"
 #include "common/base/varint.h"
+#include "common/store/record_block.h"
 
 int pm_tables_open(struct pm_tables *tables, struct pm_kv_txn *txn, bool create, struct pm_error *err)
 {
@@ -32,7 +33,7 @@ int pm_tables_check(const struct pm_tables *tables, struct pm_kv_txn *txn, struc
     if ((flags)&PM_KV_DB_CHECKED) PM_TRY(read_all(txn, tables->member, err));
     PM_TABLES(X)
 #undef X
-    return PM_OK;
+    return pm_record_blocks_check(txn, tables, err);
 }
 
 int pm_meta_check_format(struct pm_kv_txn *txn, const struct pm_tables *tables, const char *dir, struct pm_error *err)

@@ -15,9 +15,7 @@
     X(offsets, "offsets", PM_KV_DB_CHECKED)       /* partition (4) -> struct pm_offset_row */                         \
     X(names, "names", PM_KV_DB_CHECKED)           /* kind (1), text -> number (4); a long text by its hash */         \
     X(name_texts, "name_texts", PM_KV_DB_CHECKED) /* kind (1), number (4) -> text */                                  \
-    X(records, "records",                                                                                             \
-      PM_KV_DB_INTEGER_KEY |                                                                                          \
-          PM_KV_DB_CHECKED) /* last record's number -> block of compact records (record_block.h); only appended */    \
+    X(records, "records", PM_KV_DB_INTEGER_KEY)   /* last record's number -> block of records (record_block.h) */     \
     X(job_results, "job_results", PM_KV_DB_INTEGER_KEY)      /* job << 32 | chunk -> chunk of pairs (posting.h) */    \
     X(jobs, "jobs", PM_KV_DB_INTEGER_KEY | PM_KV_DB_CHECKED) /* job -> struct pm_job_row */                           \
     X(job_values, "job_values", PM_KV_DB_CHECKED)            /* job (4), name kind (1), number (4) -> nothing */      \
@@ -35,7 +33,7 @@ struct pm_tables {
 #undef X
 };
 int pm_tables_open(struct pm_tables *tables, struct pm_kv_txn *txn, bool create, struct pm_error *err) PM_MUST_CHECK;
-/* Reads every value of every table that has its checksum from kv. */
+/* Reads every value of every table that has its checksum from kv, and every record. */
 int pm_tables_check(const struct pm_tables *tables, struct pm_kv_txn *txn, struct pm_error *err) PM_MUST_CHECK;
 
 /* ---- meta ---- */

@@ -246,9 +246,11 @@ struct walk {
 static int walk_block(struct walk *w, struct pm_slice key, struct pm_slice value, struct pm_error *err)
 {
     struct pm_record_block_iter it;
-    PM_TRY(pm_record_block_open(key, value, &it, err));
+    PM_TRY(pm_record_block_open(w->snap->txn, key, value, &it, err));
     uint64_t record;
-    for (struct pm_slice bytes; pm_record_block_next(&it, &record, &bytes);) {
+    struct pm_slice bytes;
+    int rc;
+    while ((rc = pm_record_block_next(&it, &record, &bytes, err)) == PM_OK) {
         if (bits_get(w->superseded, record)) continue;
         struct pm_facts facts;
         PM_TRY(pm_record_decode(bytes, &facts.primary, &facts.path_form, err));
@@ -257,7 +259,7 @@ static int walk_block(struct walk *w, struct pm_slice key, struct pm_slice value
         if (facts.primary.moved) PM_TRY(is_latest(w->snap, w->moves, facts.result, record, &latest, err));
         if (latest) PM_TRY(w->each(w->arg, &facts, err));
     }
-    return PM_OK;
+    return rc == PM_ENOTFOUND ? PM_OK : rc;
 }
 
 /* Walks the latest record of every result; `facts` holds primary, path_form and result. */

@@ -87,8 +87,8 @@ Test(record_block, a_walk_meets_each_once_in_order)
     for (int rc = pm_kv_seek(cursor, pm_slice(NULL, 0), &key, &value, NULL); rc == PM_OK;
          rc = pm_kv_next(cursor, &key, &value, NULL)) {
         struct pm_record_block_iter it;
-        cr_assert_eq(pm_record_block_open(key, value, &it, NULL), PM_OK);
-        while (pm_record_block_next(&it, &number, &bytes)) {
+        cr_assert_eq(pm_record_block_open(txn, key, value, &it, NULL), PM_OK);
+        while (pm_record_block_next(&it, &number, &bytes, NULL) == PM_OK) {
             cr_assert_eq(number, expected++);
             cr_assert(pm_slice_eq(bytes, record_of(number)));
         }
@@ -115,20 +115,50 @@ Test(record_block, a_block_that_cannot_be_is_corrupt)
         struct pm_slice value;
         int rc;
     } cases[] = {
-        {PM_SLICE("\2\1a\2bc"), PM_OK},
-        {PM_SLICE("\1\0"), PM_OK},
+        {PM_SLICE("\1\1acrcc"), PM_OK},
+        {PM_SLICE("\2\1\2acrccbbcrcc"), PM_OK},
         {PM_SLICE(""), PM_ECORRUPT},
         {PM_SLICE("\0"), PM_ECORRUPT},
-        {PM_SLICE("\2\1a"), PM_ECORRUPT},
-        {PM_SLICE("\2\1a\2b"), PM_ECORRUPT},
-        {PM_SLICE("\1\1ab"), PM_ECORRUPT},
+        {PM_SLICE("\2\1"), PM_ECORRUPT},
+        {PM_SLICE("\2\1\2acrccbcrcc"), PM_ECORRUPT},
+        {PM_SLICE("\1\1acrccx"), PM_ECORRUPT},
         {PM_SLICE("\1\x80"), PM_ECORRUPT},
         {PM_SLICE("\1\xff\xff\xff\xff\xff\xff\xff\xff\xff\1a"), PM_ECORRUPT},
-        {PM_SLICE("\xb\0\0\0\0\0\0\0\0\0\0\0"), PM_ECORRUPT}, /* eleven records up to the tenth */
+        {PM_SLICE("\xb\0\0\0\0\0\0\0\0\0\0\0ccccccccccccccccccccccccccccccccccccccccccccc"),
+         PM_ECORRUPT}, /* 11 up to the 10th */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct pm_record_block_iter it;
         struct pm_error err;
-        cr_assert_eq(pm_record_block_open(pm_kv_u64(&last), cases[i].value, &it, &err), cases[i].rc, "case %zu", i);
+        cr_assert_eq(pm_record_block_open(txn, pm_kv_u64(&last), cases[i].value, &it, &err), cases[i].rc, "case %zu",
+                     i);
+    }
+}
+
+/* Every bit of a block, turned: no record that was in it comes out as another. */
+Test(record_block, no_bit_can_turn_unseen)
+{
+    for (uint64_t n = 0; n < 4; n++)
+        cr_assert_eq(pm_record_block_add(&block, txn, &tables, n, pm_slice("recordrecord", 3 * n), NULL), PM_OK);
+    cr_assert_eq(pm_record_block_flush(&block, txn, &tables, NULL), PM_OK);
+    cr_assert_eq(pm_record_blocks_check(txn, &tables, NULL), PM_OK);
+    struct pm_slice key, value, found;
+    const uint64_t from = 0;
+    cr_assert_eq(pm_kv_get_from(txn, tables.records, pm_kv_u64(&from), &key, &value, NULL), PM_OK);
+    uint64_t last = 3;
+    char bytes[128];
+    size_t len = value.len;
+    cr_assert_leq(len, sizeof bytes);
+    memcpy(bytes, value.ptr, len);
+    for (size_t bit = 0; bit < 8 * len; bit++) {
+        struct pm_error err;
+        bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+        cr_assert_eq(pm_kv_put(txn, tables.records, pm_kv_u64(&last), pm_slice(bytes, len), NULL), PM_OK);
+        cr_assert_eq(pm_record_blocks_check(txn, &tables, &err), PM_ECORRUPT, "bit %zu", bit);
+        for (uint64_t n = 0; n < 4; n++) {
+            int rc = pm_record_block_get(txn, &tables, n, &found, &err);
+            cr_assert(rc != PM_OK || pm_slice_eq(found, pm_slice("recordrecord", 3 * n)), "bit %zu", bit);
+        }
+        bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
     }
 }
