@@ -20,10 +20,10 @@ static uint32_t checksum(uint64_t record, const void *bytes, size_t len)
 int pm_record_block_open(struct pm_kv_txn *txn, struct pm_slice key, struct pm_slice value,
                          struct pm_record_block_iter *ret, struct pm_error *err)
 {
-    uint64_t last, len = 0, sum = 0;
+    uint64_t last = 0, len = 0, sum = 0;
     const uint8_t *p = (const uint8_t *)value.ptr, *end = p + value.len;
     unsigned count = value.len ? *p++ : 0, n = 0;
-    PM_CHECK(key.len == sizeof last);
+    if (key.len != sizeof last) return pm_kv_corrupt(txn, err, "a key of %zu bytes is not a record's", key.len);
     memcpy(&last, key.ptr, sizeof last);
     *ret = (struct pm_record_block_iter){.txn = txn, .number = last + 1 - count, .left = count, .len = p};
     for (; p && n < count; n++) {

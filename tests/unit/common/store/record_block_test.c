@@ -135,6 +135,13 @@ Test(record_block, a_block_that_cannot_be_is_corrupt)
     }
 }
 
+Test(record_block, a_key_that_is_no_number_is_corrupt)
+{
+    struct pm_record_block_iter it;
+    struct pm_error err;
+    cr_assert_eq(pm_record_block_open(txn, PM_SLICE("four"), PM_SLICE("\1\1acrcc"), &it, &err), PM_ECORRUPT);
+}
+
 /* Every bit of a block, turned: no record that was in it comes out as another. */
 Test(record_block, no_bit_can_turn_unseen)
 {
